@@ -1,0 +1,1 @@
+//! The `weir` broker: network, APIs, coordinators over the tiering layer.

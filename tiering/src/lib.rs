@@ -1,0 +1,8 @@
+//! Logs over object storage: the store, the fenced log, formats, metadata, the log of a partition.
+//!
+//! Knows no Kafka API and no network. Everything ambient (time, randomness, tasks, files) comes in
+//! through [`env::Env`] and [`store::Store`], so that a simulator can own it.
+
+pub mod env;
+pub mod ids;
+pub mod store;

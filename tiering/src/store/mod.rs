@@ -1,0 +1,182 @@
+//! The store: a flat namespace of immutable objects, written once, with put-if-absent.
+//!
+//! The only coordination primitive of the system is [`Store::put_if_absent`] (design §3). An
+//! implementation must make a completed put durable before it answers.
+
+use std::{ops::Range, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::ids::PutId;
+
+/// A shared handle; every part of a broker holds one.
+pub type DynStore = Arc<dyn Store>;
+
+/// Name of an object relative to the store's prefix: `/`-separated segments of `[A-Za-z0-9._-]`,
+/// no empty segment, no `.` or `..`. Built only in `keys`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    pub fn new(name: impl Into<Arc<str>>) -> Key {
+        let name = name.into();
+        debug_assert!(is_valid_key(&name), "not an object name: {name}");
+        Key(name)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub fn is_valid_key(name: &str) -> bool {
+    name.split('/').all(|segment| {
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    })
+}
+
+/// The bytes of an object, in pieces that are written one after the other: never copied into one.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    chunks: Vec<Bytes>,
+    len: u64,
+}
+
+impl Body {
+    pub fn push(&mut self, chunk: Bytes) {
+        self.len += chunk.len() as u64;
+        if !chunk.is_empty() {
+            self.chunks.push(chunk);
+        }
+    }
+
+    pub fn chunks(&self) -> &[Bytes] {
+        &self.chunks
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Body {
+        let mut body = Body::default();
+        body.push(bytes);
+        body
+    }
+}
+
+/// What identifies a put when its answer was lost: both stand in the object itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PutIdentity {
+    pub put_id: PutId,
+    /// CRC32C of the object's footer, as its trailer carries it.
+    pub footer_crc: u32,
+}
+
+/// The clear answers of a put-if-absent. Both mean: an object of this name is durable now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// The object is ours.
+    Created,
+    /// Somebody else's object has the name.
+    Exists,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectMeta {
+    pub key: Key,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// A failed operation: what happened, and in `kind` what the caller must do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation} {key}: {message}")]
+pub struct StoreError {
+    pub kind: StoreErrorKind,
+    pub operation: &'static str,
+    pub key: String,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// No object of this name. Not final right after a put answered `Exists`.
+    NotFound,
+    /// The answer to a put is not known, or the store is away or overloaded: repeat the identical
+    /// request with back-off.
+    Retry,
+    /// No room; retriable for ever, never fatal.
+    Full,
+    /// The store refuses us (credentials, missing bucket, read-only): a human must act.
+    Refused,
+    /// What came back cannot be right (short body, wrong length).
+    Corrupt,
+    /// An fsync failed, so nothing this incarnation wrote through that directory can be trusted: the
+    /// incarnation is over.
+    Fatal,
+}
+
+/// The contract; `store/contract.rs` runs it against every implementation.
+///
+/// Reads see every put that was answered. Lists are sorted by key and may miss nothing that was
+/// answered before the list began. Ranges are half-open; a range that reaches beyond the end is
+/// `Corrupt`, never a short answer.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Writes `body` under a name that must not exist. Durable on return. One attempt: the caller
+    /// owns the retry loop (`store::put_if_absent_until_clear`).
+    ///
+    /// `identity` is how an implementation recognises its own earlier success (design §3).
+    async fn put_if_absent(
+        &self,
+        key: &Key,
+        body: &Body,
+        identity: PutIdentity,
+    ) -> Result<PutOutcome, StoreError>;
+
+    /// Writes a large object in parts; overwrites. For objects whose names are unique by
+    /// construction and that are not visible before another record names them.
+    async fn put_large(&self, key: &Key, body: &Body) -> Result<(), StoreError>;
+
+    async fn get(&self, key: &Key) -> Result<Bytes, StoreError>;
+
+    /// `range` in bytes, half-open, not empty.
+    async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError>;
+
+    /// The last `len` bytes (the whole object when it is shorter), and the object's length.
+    async fn get_suffix(&self, key: &Key, len: u64) -> Result<(Bytes, u64), StoreError>;
+
+    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError>;
+
+    /// Up to `limit` objects whose names start with `prefix` (a whole number of segments, with its
+    /// trailing `/`, or empty for all) and sort after `start_after`, sorted.
+    async fn list(
+        &self,
+        prefix: &str,
+        start_after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<ObjectMeta>, StoreError>;
+
+    /// Deletes; a name that does not exist counts as deleted.
+    async fn delete_many(&self, keys: &[Key]) -> Result<(), StoreError>;
+}
