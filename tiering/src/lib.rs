@@ -4,5 +4,6 @@
 //! through [`env::Env`] and [`store::Store`], so that a simulator can own it.
 
 pub mod env;
+pub mod format;
 pub mod ids;
 pub mod store;
