@@ -1,8 +1,6 @@
 //! Every message in every version, against Kafka's own classes.
 
-mod common;
-
-use common::{Check, SEEDS, Vector, dispatch, vectors, versions_of_all_messages};
+use crate::vectors::{Check, SEEDS, Vector, dispatch, vectors, versions_of_all_messages};
 use flate2::Crc;
 use std::collections::BTreeSet;
 use weir_protocol::message::Message;
