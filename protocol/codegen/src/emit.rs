@@ -476,10 +476,15 @@ fn write_tags(out: &mut String, message: &Message, of: &Struct, flexible: &Flexi
         line!(out, "let has_{tag} = {present};");
         sum.push(format!("usize::from(has_{tag})"));
     }
+    line!(out, "let known = {};", sum.join(" + "));
+    // Nearly always there is nothing to write.
     line!(
         out,
-        "let mut tags = w.tags(&self.unknown_tagged_fields, {});",
-        sum.join(" + ")
+        "if known == 0 {{ w.unknown_tagged_fields(&self.unknown_tagged_fields); }} else {{"
+    );
+    line!(
+        out,
+        "let mut tags = w.tags(&self.unknown_tagged_fields, known);"
     );
     for field in &fields {
         let tag = field.tag.expect("filtered");
@@ -489,7 +494,7 @@ fn write_tags(out: &mut String, message: &Message, of: &Struct, flexible: &Flexi
             "if has_{tag} {{ tags.field(w, {tag}, |w| {{ {value} }}); }}"
         );
     }
-    line!(out, "tags.finish(w);");
+    line!(out, "tags.finish(w); }}");
 }
 
 fn message_impl(out: &mut String, message: &Message) {
