@@ -2,4 +2,5 @@
 //! and a reader in another language.
 
 mod batches;
+mod checkpoint;
 mod wal;

@@ -46,7 +46,7 @@ pub fn partition(topic: u8, partition: i32) -> TopicPartition {
 pub fn run(topic_partition: TopicPartition, internal: bool, batches: &[Batch]) -> RunInput {
     let count: usize = batches.iter().map(|batch| batch.records.len()).sum();
     let first = &batches[0];
-    let last = batches.last().unwrap();
+    let last = batches.last().expect("a run has batches");
     RunInput {
         topic_partition,
         ownership_epoch: OwnershipEpoch(first.leader_epoch),
