@@ -3,7 +3,12 @@
 //! Knows no Kafka API and no network. Everything ambient (time, randomness, tasks, files) comes in
 //! through [`env::Env`] and [`store::Store`], so that a simulator can own it.
 
+pub mod budget;
 pub mod env;
+pub mod fenced_log;
 pub mod format;
 pub mod ids;
+pub mod keys;
+pub mod log;
 pub mod store;
+pub mod wal;

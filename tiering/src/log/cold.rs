@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::future::Cache;
-use weir_protocol::{
-    records::{BatchHeader, split_batches},
-    types::Offset,
-};
+use weir_protocol::{records::split_batches, types::Offset};
 
 use super::{
     run_index::{Run, WalIndex},
@@ -85,8 +82,13 @@ impl ColdReader {
             .map_err(|error: Arc<ReadError>| error.as_ref().clone())
     }
 
+    /// Name of the object that holds a run.
+    pub fn key(&self, run: &Run) -> Key {
+        keys::wal(self.table.get(run.wal), 0, run.slot)
+    }
+
     async fn load(&self, run: &Run) -> Result<RunBatches, ReadError> {
-        let key = keys::wal(self.table.get(run.wal), 0, run.slot);
+        let key = self.key(run);
         let range = u64::from(run.position)..u64::from(run.position) + u64::from(run.len);
         let bytes = self
             .store
@@ -104,30 +106,24 @@ impl ColdReader {
 fn checked_batches(run: &Run, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
     let mut batches = Vec::new();
     let mut expected = run.offset_first;
-    for slice in split_batches(bytes) {
-        let slice = slice.map_err(|error| error.to_string())?;
-        let batch = bytes.slice_ref(slice);
-        let header = BatchHeader::decode(&batch).map_err(|error| error.to_string())?;
-        header
-            .check_crc(&batch)
-            .map_err(|error| error.to_string())?;
+    for batch in split_batches(bytes) {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let header = batch.header();
+        if !batch.crc_is_valid() {
+            return Err(format!("the batch at offset {} has a wrong checksum", header.base_offset));
+        }
         if header.base_offset != expected {
             let found = header.base_offset;
-            return Err(format!(
-                "a batch has base offset {found}, the index says {expected}"
-            ));
+            return Err(format!("a batch has base offset {found}, the index says {expected}"));
         }
-        expected = Offset(header.last_offset().0 + 1);
+        expected = header.offset_next();
         batches.push(TailBatch {
             offset_first: header.base_offset,
-            bytes: batch,
+            bytes: bytes.slice_ref(batch.as_bytes()),
         });
     }
     if expected != run.offset_end {
-        return Err(format!(
-            "a run ends at offset {expected}, the index says {}",
-            run.offset_end
-        ));
+        return Err(format!("a run ends at offset {expected}, the index says {}", run.offset_end));
     }
     Ok(batches)
 }

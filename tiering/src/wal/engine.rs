@@ -6,9 +6,10 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use weir_protocol::types::ProducerId;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     budget::Permit,
     env::{Env, TaskKind},
-    fenced_log::{EndReason, SlotPermit, WalIdentity, WalWriter},
+    fenced_log::{Ended, Limits, SlotFate, SlotPermit, WalIdentity, WalState, WalWriter},
     format::{
         envelope::{ObjectIdentity, ObjectKind, SealedObject},
         wal::{ControlRecord, ProducerBatch, RunInput, RunRow, build_wal_object},
@@ -33,7 +34,7 @@ use crate::{
 pub struct WalConfig {
     pub policy: FlushPolicy,
     /// Puts in flight, P of the design.
-    pub in_flight_max: usize,
+    pub in_flight_max: u64,
     /// Bytes of committed batches kept in memory.
     pub tail_bytes_max: usize,
 }
@@ -56,6 +57,8 @@ struct Inner {
     buffer: Mutex<Buffer>,
     wake: Notify,
     writer: WalWriter,
+    /// What `writer` shows.
+    state: watch::Receiver<WalState>,
     commits: Arc<Commits>,
 }
 
@@ -102,15 +105,19 @@ impl Wal {
         });
         let on_commit = {
             let commits = commits.clone();
-            Arc::new(move |slot| commits.commit(slot))
+            Box::new(move |slot| commits.commit(slot))
         };
-        let writer = WalWriter::start(env.clone(), store, identity, first, config.in_flight_max, on_commit);
+        let limits = Limits {
+            in_flight_max: config.in_flight_max,
+        };
+        let writer = WalWriter::start(env.clone(), store, identity, first, limits, on_commit);
         let inner = Inner {
             env: env.clone(),
             identity,
             policy: config.policy,
             buffer: Mutex::new(Buffer::new(first, config.policy.bytes_max)),
             wake: Notify::new(),
+            state: writer.state(),
             writer,
             commits,
         };
@@ -123,7 +130,7 @@ impl Wal {
     /// Puts a batch into the buffer; returns the slot that will hold it. Called under the lock of the
     /// batch's partition.
     pub fn push(&self, batch: Buffered) -> Result<Slot, WalEnded> {
-        if self.inner.writer.ended().is_some() {
+        if self.has_ended() {
             return Err(WalEnded);
         }
         let now = self.inner.env.clock.boot();
@@ -138,20 +145,27 @@ impl Wal {
         if self.inner.writer.committed() > slot {
             return Ok(());
         }
-        let mut state = self.inner.writer.state();
-        match state.wait_for(|s| s.committed > slot || s.ended.is_some()).await {
-            Ok(state) if state.committed > slot => Ok(()),
+        let mut state = self.inner.state.clone();
+        match state.wait_for(|s| s.fate(slot) != SlotFate::Pending).await {
+            Ok(state) if state.fate(slot) == SlotFate::Committed => Ok(()),
             _ => Err(WalEnded),
         }
     }
 
-    /// Completes with the reason when the log has ended.
-    pub async fn ended(&self) -> EndReason {
-        let mut state = self.inner.writer.state();
-        match state.wait_for(|s| s.ended.is_some()).await {
-            Ok(state) => state.ended.clone().unwrap_or(EndReason::Closed),
-            Err(_) => EndReason::Closed,
-        }
+    /// Completes with the reason when the log has ended; `None` when the process ends.
+    pub async fn ended(&self) -> Option<Ended> {
+        let mut state = self.inner.state.clone();
+        let state = state.wait_for(|s| s.ended.is_some()).await.ok()?;
+        state.ended.clone()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.inner.state.borrow().ended.is_some()
+    }
+
+    /// Age of the oldest put that the store has not answered.
+    pub fn oldest_unanswered_put_age(&self) -> Option<Duration> {
+        self.inner.writer.oldest_unanswered_put_age()
     }
 
     /// Slots committed so far (exclusive end).
@@ -171,19 +185,24 @@ impl Wal {
         read(*committed)
     }
 
-    /// Writes what is buffered, waits until nothing is in flight, and ends the log with a SEAL.
-    /// Returns the end (exclusive). The caller must have stopped appends.
-    pub async fn close(&self) -> Result<Slot, WalEnded> {
+    /// Writes what is buffered, takes no more slots, and waits until nothing is in flight. Returns the
+    /// end k (exclusive), where the last checkpoint is due. The caller has stopped appends.
+    pub async fn drain(&self) -> Result<Slot, WalEnded> {
         loop {
-            let last = {
+            let oldest = {
                 let buffer = self.lock_buffer();
-                if buffer.is_empty() { None } else { Some(buffer.oldest().slot) }
+                (!buffer.is_empty()).then(|| buffer.oldest().slot)
             };
-            match last {
+            match oldest {
                 Some(slot) => self.committed(slot).await?,
                 None => break,
             }
         }
+        self.inner.writer.drain().await.map_err(|_| WalEnded)
+    }
+
+    /// Puts the SEAL at the end; after [`Wal::drain`] and the last checkpoint.
+    pub async fn close(&self) -> Result<Slot, WalEnded> {
         self.inner.writer.close().await.map_err(|_| WalEnded)
     }
 
@@ -193,7 +212,7 @@ impl Wal {
 
     async fn flush_loop(&self, returns: &Notify) {
         let mut tokens = Tokens::full(&self.inner.policy, self.inner.env.clock.boot());
-        while self.inner.writer.ended().is_none() {
+        while !self.has_ended() {
             match self.next_step(&mut tokens) {
                 Some(Decision::Cut) => {
                     let Ok(permit) = self.inner.writer.reserve().await else { break };
@@ -209,7 +228,7 @@ impl Wal {
                     }
                 }
                 None => {
-                    let mut state = self.inner.writer.state();
+                    let mut state = self.inner.state.clone();
                     tokio::select! {
                         biased;
                         () = self.inner.wake.notified() => {}
@@ -234,7 +253,7 @@ impl Wal {
             first_at: oldest.first_at,
             last_at: oldest.last_at,
             urgent: oldest.urgent,
-            in_flight: self.inner.writer.in_flight(),
+            in_flight: self.inner.writer.in_flight() as usize,
             returned_since_first: returned > buffer.returned_at_first,
         };
         drop(buffer);
