@@ -10,5 +10,8 @@ pub mod format;
 pub mod ids;
 pub mod keys;
 pub mod log;
+pub mod metadata;
+pub mod ownership;
+pub mod page;
 pub mod store;
 pub mod wal;

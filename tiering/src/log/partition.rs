@@ -10,10 +10,7 @@
 //! Two halves under one lock: what runs ahead with each append (next offset, producers that judge),
 //! and what follows the committed slots (high watermark, runs, tail, producers that go into pages).
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
 use weir_protocol::types::{LeaderEpoch, Offset, ProducerId};
@@ -46,6 +43,10 @@ pub(super) struct State {
     pub runs: RunIndex,
     pub tail: Tail,
     pub deleted: bool,
+    /// Grows with each change of `durable`.
+    pub version: u64,
+    /// The version that the newest page holds.
+    pub version_paged: u64,
 }
 
 /// The state after exactly the committed slots: what a page holds.
@@ -56,8 +57,6 @@ pub struct Durable {
     pub high_watermark: Offset,
     pub epochs: EpochHistory,
     pub producers: Producers,
-    /// Producers whose entry changed since the last page that was written.
-    pub producers_dirty: BTreeSet<i64>,
 }
 
 /// Offsets at one moment. All "next" and "watermark" values are exclusive ends.
@@ -120,6 +119,8 @@ impl PartitionLog {
             runs: RunIndex::default(),
             tail: Tail::default(),
             deleted: false,
+            version: 0,
+            version_paged: 0,
         };
         PartitionLog { id, internal, ownership_epoch: epoch, state: Mutex::new(state), waiters: Waiters::default() }
     }
@@ -211,6 +212,7 @@ impl PartitionLog {
         state.runs.push(run);
         state.tail.push(run.slot, batches);
         state.durable.follow(run, self.leader_epoch(), producers, now_ms);
+        state.version += 1;
         drop(state);
         self.waiters.wake_all();
     }
@@ -235,15 +237,22 @@ impl PartitionLog {
         state.runs.push(run);
         if beyond_page {
             state.durable.follow(run, epoch, producers, now_ms);
+            state.version += 1;
         }
         Ok(())
     }
 
-    /// Ends the rebuilding: appends continue where the committed slots ended.
-    pub fn finish_recovery(&self) {
+    /// Ends the rebuilding: appends continue where the committed slots ended. `Err` with both ends when
+    /// the runs do not reach as far as the page says.
+    pub fn finish_recovery(&self) -> Result<(), (Offset, Offset)> {
         let mut state = self.lock();
-        state.offset_next = state.durable.high_watermark;
+        let (end, runs_end) = (state.durable.high_watermark, state.runs.offset_end());
+        if end != runs_end && !(end == state.durable.log_start && state.runs.is_empty()) {
+            return Err((end, runs_end));
+        }
+        state.offset_next = end;
         state.producers = state.durable.producers.clone();
+        Ok(())
     }
 
     /// Marks the topic as deleted: appends are refused, waiting fetches wake.
@@ -300,30 +309,26 @@ impl PartitionLog {
     pub fn expire_producers(&self, now_ms: i64, expiration_ms: i64) {
         let mut state = self.lock();
         state.producers.expire(now_ms, expiration_ms);
-        let expired: Vec<i64> = state
-            .durable
-            .producers
-            .iter()
-            .filter(|(_, e)| now_ms.saturating_sub(e.last_append_ms) >= expiration_ms)
-            .map(|(id, _)| id.0)
-            .collect();
-        for id in expired {
-            state.durable.producers.remove(ProducerId(id));
-            state.durable.producers_dirty.insert(id);
+        if state.durable.producers.expire(now_ms, expiration_ms) > 0 {
+            state.version += 1;
         }
     }
 
-    /// The state after the committed slots, for a page; forgets which producers are dirty.
-    pub fn take_durable(&self) -> Durable {
-        let mut state = self.lock();
-        let durable = state.durable.clone();
-        state.durable.producers_dirty.clear();
-        durable
+    /// Whether the newest page is older than the committed state.
+    pub fn is_dirty(&self) -> bool {
+        let state = self.lock();
+        state.version != state.version_paged
     }
 
-    /// Reads `state` of the committed half without copying it.
-    pub fn with_durable<T>(&self, read: impl FnOnce(&Durable) -> T) -> T {
-        read(&self.lock().durable)
+    /// The committed state for a page, and its version for [`PartitionLog::paged`].
+    pub fn snapshot(&self) -> (Durable, u64) {
+        let state = self.lock();
+        (state.durable.clone(), state.version)
+    }
+
+    /// A page with the state of `version` is the newest one now.
+    pub fn paged(&self, version: u64) {
+        self.lock().version_paged = version;
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -346,7 +351,6 @@ impl Durable {
         self.epochs.assign(epoch, run.offset_first);
         for (producer, batch) in producers {
             self.producers.record(*producer, ProducedBatch { slot: None, ..*batch }, now_ms);
-            self.producers_dirty.insert(producer.0);
         }
     }
 }

@@ -34,6 +34,15 @@ impl Registry {
         logs.entry(id).or_insert_with(|| Arc::new(open())).clone()
     }
 
+    /// Adds a recovered log; none of that partition is open yet.
+    pub fn insert(&self, log: PartitionLog) -> Arc<PartitionLog> {
+        let log = Arc::new(log);
+        let mut logs = self.logs.write().expect("no code panics under this lock");
+        let before = logs.insert(log.id(), log.clone());
+        assert!(before.is_none(), "partition {} was open already", log.id());
+        log
+    }
+
     /// Closes the partitions of a deleted topic.
     pub fn delete_topic(&self, topic: Uuid) {
         let removed: Vec<_> = {
