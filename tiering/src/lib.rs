@@ -4,6 +4,7 @@
 //! through [`env::Env`] and [`store::Store`], so that a simulator can own it.
 
 pub mod budget;
+pub mod cluster;
 pub mod env;
 pub mod fenced_log;
 pub mod format;
