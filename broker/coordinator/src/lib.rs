@@ -45,9 +45,7 @@ pub use offsets::commit::{CommitPartition, CommitTopic, CommittedTopic, OffsetCo
 pub use offsets::delete::{
     DeletedOffsets, DeletedTopic, OffsetDelete, OffsetDeleteAnswer, OffsetDeleteTopic,
 };
-pub use offsets::fetch::{
-    FetchTopic, FetchedOffset, FetchedOffsets, FetchedTopic, OffsetFetch,
-};
+pub use offsets::fetch::{FetchTopic, FetchedOffset, FetchedOffsets, FetchedTopic, OffsetFetch};
 pub use partitioner::partition_for;
 pub use record::{CoordinatorRecord, RecordError};
 pub use shard::{Shard, ShardStats};

@@ -183,7 +183,10 @@ fn group(value: GroupMetadataValue) -> StoredGroup {
 fn member(member: &MemberMetadata) -> StoredMember {
     StoredMember {
         id: MemberId::new(&member.member_id),
-        instance: member.group_instance_id.as_ref().map(|i| InstanceId::new(i)),
+        instance: member
+            .group_instance_id
+            .as_ref()
+            .map(|i| InstanceId::new(i)),
         client_id: text(&member.client_id),
         client_host: text(&member.client_host),
         // Version 0 has none.

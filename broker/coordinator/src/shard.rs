@@ -205,7 +205,7 @@ impl Shard {
 
     /// Replays records of this call, so that the durable state is what a reload would find, and
     /// lets groups live and die with it.
-    fn apply(&mut self, records: &[CoordinatorRecord], now: Now) {
+    pub(crate) fn apply(&mut self, records: &[CoordinatorRecord], now: Now) {
         for record in records {
             let record = GroupRecord::decode(Some(&record.key), record.value.as_ref())
                 .expect("what was encoded here can be decoded here");

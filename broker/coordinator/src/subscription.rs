@@ -16,5 +16,11 @@ pub(crate) fn topics(metadata: &Bytes) -> Option<Vec<TopicName>> {
         return None;
     }
     let subscription = ConsumerProtocolSubscription::decode(&mut Reader::new(metadata), 0).ok()?;
-    Some(subscription.topics.iter().map(|t| TopicName::new(t)).collect())
+    Some(
+        subscription
+            .topics
+            .iter()
+            .map(|t| TopicName::new(t))
+            .collect(),
+    )
 }

@@ -40,6 +40,10 @@ impl TimerQueue {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         self.order.first().map(|(deadline, _)| *deadline)
     }

@@ -66,9 +66,7 @@ impl Shard {
         // Like Kafka: a commit to nothing that exists does not touch the group.
         let has_valid = request.topics.iter().any(|topic| {
             let found = resolve(&topic.topic, ctx.topics);
-            found.is_ok_and(|(_, info)| {
-                topic.partitions.iter().any(|p| exists(p.partition, info))
-            })
+            found.is_ok_and(|(_, info)| topic.partitions.iter().any(|p| exists(p.partition, info)))
         });
         let (groups, mut fx) = self.split(ctx.now, out);
         let accepted = if has_valid {

@@ -61,7 +61,8 @@ impl Shard {
             for at in &topic.partitions {
                 let exists = self.stored.has_offset(&group.id, topic.name.as_str(), *at);
                 if error.is_none() && exists {
-                    out.records.push(record::offset_tombstone(&group.id, &topic.name, *at));
+                    out.records
+                        .push(record::offset_tombstone(&group.id, &topic.name, *at));
                 }
             }
             answer.push(DeletedOffsets {

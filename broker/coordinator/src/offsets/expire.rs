@@ -8,7 +8,6 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use crate::api::{Now, Output};
-use crate::config::GroupConfig;
 use crate::group::classic::group::ClassicGroup;
 use crate::group::classic::state::GroupState;
 use crate::ids::GroupId;
@@ -76,7 +75,8 @@ impl Shard {
             self.expire_group(id, group, now, out);
         }
         let next = match resumes_at {
-            Some(_) => Duration::ZERO,
+            // Not at once: what this call may write is used up.
+            Some(_) => Duration::from_millis(1),
             None => self.config.offsets_retention_check_interval,
         };
         self.expiry_resumes_at = resumes_at;
@@ -85,17 +85,14 @@ impl Shard {
     }
 
     fn expire_group(&self, id: &GroupId, group: &ClassicGroup, now: Now, out: &mut Output) {
-        let GroupConfig {
-            offsets_retention, ..
-        } = self.config;
+        let retention = self.config.offsets_retention;
         let mut is_bare = true;
         let retention_from = group.retention_from();
         for (topic, partitions) in self.stored.group_offsets(id).into_iter().flatten() {
             let is_subscribed = group.is_subscribed_to(topic.as_str());
             for (at, offset) in partitions {
                 let expires = !is_subscribed
-                    && retention_from
-                        .is_some_and(|from| from.has_expired(offset, now, offsets_retention));
+                    && retention_from.is_some_and(|from| from.has_expired(offset, now, retention));
                 if expires {
                     out.records.push(record::offset_tombstone(id, topic, *at));
                 }

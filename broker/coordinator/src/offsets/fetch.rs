@@ -63,7 +63,10 @@ impl Shard {
     ) {
         // Offsets that outlived their group are not shown.
         let is_known = self.groups.contains_key(&request.group);
-        let stored = self.stored.group_offsets(&request.group).filter(|_| is_known);
+        let stored = self
+            .stored
+            .group_offsets(&request.group)
+            .filter(|_| is_known);
         let topics = match request.topics {
             Some(asked) => asked
                 .into_iter()

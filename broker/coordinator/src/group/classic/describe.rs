@@ -112,7 +112,10 @@ impl ClassicGroup {
             state: self.state(),
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             protocol: protocol.clone().unwrap_or_default(),
-            members: self.members().map(|m| m.describe(protocol.as_deref())).collect(),
+            members: self
+                .members()
+                .map(|m| m.describe(protocol.as_deref()))
+                .collect(),
         }
     }
 }

@@ -42,7 +42,8 @@ impl Effects<'_> {
     }
 
     pub(crate) fn schedule(&mut self, key: TimerKey, after: Duration) {
-        self.timers.schedule(key, self.now.boot.saturating_add(after));
+        self.timers
+            .schedule(key, self.now.boot.saturating_add(after));
     }
 }
 

@@ -40,14 +40,14 @@ pub(crate) struct ClassicGroup {
     pub(super) leader: Option<MemberId>,
     /// In the order of joining.
     pub(super) members: IndexMap<MemberId, Member>,
-    pub(super) static_members: BTreeMap<InstanceId, MemberId>,
+    pub(crate) static_members: BTreeMap<InstanceId, MemberId>,
     /// Ids given out that have not joined with them yet.
-    pub(super) pending: BTreeSet<MemberId>,
+    pub(crate) pending: BTreeSet<MemberId>,
     /// Members that have not sent SyncGroup in this generation.
-    pub(super) pending_sync: BTreeSet<MemberId>,
+    pub(crate) pending_sync: BTreeSet<MemberId>,
     awaiting_join_count: usize,
     /// How many members offer each protocol.
-    protocol_counts: BTreeMap<Text, usize>,
+    pub(crate) protocol_counts: BTreeMap<Text, usize>,
     /// What the members consume; `None` when that cannot be known.
     subscribed_topics: Option<BTreeSet<TopicName>>,
     /// While the first rebalance of an empty group runs.
@@ -90,7 +90,11 @@ impl ClassicGroup {
         }
         group.protocol_type = protocol_type;
         // A leader that is no member would never assign; the first member takes over.
-        if !group.leader.as_ref().is_some_and(|l| group.members.contains_key(l)) {
+        if !group
+            .leader
+            .as_ref()
+            .is_some_and(|l| group.members.contains_key(l))
+        {
             group.leader = group.members.keys().next().cloned();
         }
         if !group.members.is_empty() {
@@ -150,7 +154,7 @@ impl ClassicGroup {
         millis(longest.unwrap_or(0))
     }
 
-    pub(super) fn awaiting_join_count(&self) -> usize {
+    pub(crate) fn awaiting_join_count(&self) -> usize {
         self.awaiting_join_count
     }
 
@@ -180,7 +184,8 @@ impl ClassicGroup {
             self.leader = Some(member.id.clone());
         }
         if let Some(instance) = &member.instance {
-            self.static_members.insert(instance.clone(), member.id.clone());
+            self.static_members
+                .insert(instance.clone(), member.id.clone());
         }
         self.count_protocols(&member.protocols);
         self.awaiting_join_count += usize::from(member.is_awaiting_join());
@@ -238,6 +243,19 @@ impl ClassicGroup {
         Some(token)
     }
 
+    /// All parked joins, when nobody will answer them any more.
+    pub(crate) fn take_parked_joins(&mut self) -> Vec<(Token, MemberId)> {
+        self.awaiting_join_count = 0;
+        let take = |m: &mut Member| m.awaiting_join.take().map(|token| (token, m.id.clone()));
+        self.members.values_mut().filter_map(take).collect()
+    }
+
+    /// All parked syncs, when nobody will answer them any more.
+    pub(crate) fn take_parked_syncs(&mut self) -> Vec<Token> {
+        let take = |m: &mut Member| m.awaiting_sync.take();
+        self.members.values_mut().filter_map(take).collect()
+    }
+
     pub(super) fn set_protocols(&mut self, id: &MemberId, protocols: Vec<MemberProtocol>) {
         if let Some(member) = self.members.get_mut(id) {
             let old = std::mem::replace(&mut member.protocols, protocols.clone());
@@ -283,7 +301,10 @@ impl ClassicGroup {
     pub(super) fn select_protocol(&self) -> Option<Text> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
-            let vote = member.protocols.iter().find(|p| self.is_supported_by_all(&p.name));
+            let vote = member
+                .protocols
+                .iter()
+                .find(|p| self.is_supported_by_all(&p.name));
             if let Some(vote) = vote {
                 *votes.entry(&*vote.name).or_default() += 1;
             }

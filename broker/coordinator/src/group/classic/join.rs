@@ -124,9 +124,19 @@ impl JoinGroup {
 
     /// "client id or instance id"-"random UUID", as Kafka's, cut where it would not fit a record.
     fn new_member_id(&self, id: Uuid) -> MemberId {
-        let prefix: &str = self.instance.as_ref().map_or(&self.client_id, InstanceId::as_str);
+        let prefix: &str = self
+            .instance
+            .as_ref()
+            .map_or(&self.client_id, InstanceId::as_str);
         let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+        let uuid = [
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ]
+        .join("-");
         let room = record::STRING_BYTES_MAX - uuid.len() - 1;
         MemberId::new(&format!("{}-{uuid}", cut(prefix, room)))
     }
@@ -212,7 +222,10 @@ impl ClassicGroup {
     }
 
     fn join_new(&mut self, request: &JoinGroup, token: Token, id: MemberId, fx: &mut Effects<'_>) {
-        let held_by = request.instance.as_ref().and_then(|i| self.static_members.get(i));
+        let held_by = request
+            .instance
+            .as_ref()
+            .and_then(|i| self.static_members.get(i));
         if let Some(old) = held_by.cloned() {
             self.replace_static_member(request, token, &old, id, fx);
         } else if request.instance.is_none() && request.requires_known_member_id {
@@ -258,7 +271,10 @@ impl ClassicGroup {
         if let Some(initial) = &mut self.initial_delay {
             initial.new_member_added = true;
         }
-        self.add(request.to_member(id.clone(), token), request.protocol_type.clone());
+        self.add(
+            request.to_member(id.clone(), token),
+            request.protocol_type.clone(),
+        );
         fx.schedule(self.member_timer(&id), fx.config.new_member_join_timeout);
         self.rebalance_or_complete_join(fx);
     }

@@ -28,9 +28,9 @@ pub(crate) struct Member {
     /// Has not had its first answer, so it cannot send heartbeats yet.
     pub(crate) is_new: bool,
     /// A parked JoinGroup. Changed only through the group, which counts them.
-    pub(super) awaiting_join: Option<Token>,
+    pub(crate) awaiting_join: Option<Token>,
     /// A parked SyncGroup.
-    pub(super) awaiting_sync: Option<Token>,
+    pub(crate) awaiting_sync: Option<Token>,
 }
 
 impl Member {

@@ -103,13 +103,13 @@ impl ClassicGroup {
         if leader.is_some_and(|l| l.is_awaiting_join()) {
             return true;
         }
-        match self.members().find(|m| m.is_awaiting_join()) {
-            Some(joined) => {
-                self.leader = Some(joined.id.clone());
-                true
-            }
-            None => false,
+        let joined = self.members().find(|m| m.is_awaiting_join());
+        let joined = joined.map(|m| m.id.clone());
+        if joined.is_some() {
+            self.leader = joined;
+            return true;
         }
+        false
     }
 
     fn next_generation(&mut self) {

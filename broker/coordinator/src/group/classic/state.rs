@@ -48,13 +48,7 @@ const TRANSITIONS: &[(GroupState, GroupState)] = &[
 ];
 
 impl GroupState {
-    pub const ALL: [GroupState; 5] = [
-        Empty,
-        PreparingRebalance,
-        CompletingRebalance,
-        Stable,
-        Dead,
-    ];
+    pub const ALL: [GroupState; 5] = [Empty, PreparingRebalance, CompletingRebalance, Stable, Dead];
 
     /// Kafka's name, as DescribeGroups and ListGroups show it.
     pub fn name(self) -> &'static str {

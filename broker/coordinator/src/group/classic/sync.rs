@@ -119,7 +119,10 @@ impl ClassicGroup {
         self.transition_to(GroupState::Stable, fx.now);
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();
         for id in ids {
-            let token = self.members.get_mut(&id).and_then(|m| m.awaiting_sync.take());
+            let token = self
+                .members
+                .get_mut(&id)
+                .and_then(|m| m.awaiting_sync.take());
             if let Some(token) = token {
                 let synced = self.synced(&id);
                 fx.synced(token, Ok(synced));

@@ -50,7 +50,10 @@ impl ClassicGroup {
             }
             return;
         }
-        if self.member(id.as_str()).is_none_or(|m| m.has_satisfied_heartbeat()) {
+        if self
+            .member(id.as_str())
+            .is_none_or(|m| m.has_satisfied_heartbeat())
+        {
             return;
         }
         self.remove_and_answer(id, fx);
