@@ -173,14 +173,18 @@ impl BrokerConfig {
         let connection = checks.keep(checks.read.connection());
         let group = checks.keep(checks.read.group());
         let flush = checks.keep(checks.read.flush());
+        let log_level = checks.keep(checks.read.log_level());
         let (Some(listeners), Some(store_url), Some(admin), Some(node_id)) =
             (listeners, store_url, admin, node_id)
         else {
             return Err(ConfigErrors(checks.errors));
         };
-        let (Some(cluster_id), Some(topic_defaults), Some(connection), Some(group), Some(flush)) =
-            (cluster_id, topic_defaults, connection, group, flush)
+        let (Some(cluster_id), Some(topic_defaults), Some(connection)) =
+            (cluster_id, topic_defaults, connection)
         else {
+            return Err(ConfigErrors(checks.errors));
+        };
+        let (Some(group), Some(flush), Some(log_level)) = (group, flush, log_level) else {
             return Err(ConfigErrors(checks.errors));
         };
         let read = Reader(&settings);
@@ -213,7 +217,7 @@ impl BrokerConfig {
             group,
             producer: read.producer(),
             topic_defaults,
-            log_level: read.text("weir.log.level").unwrap_or_default(),
+            log_level,
             log_format: match read.text("weir.log.format").as_deref() {
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Text,
@@ -362,6 +366,12 @@ impl Reader<'_> {
             frame_timeout: self.millis("weir.connection.frame.timeout.ms"),
             write_timeout: self.millis("weir.connection.write.timeout.ms"),
             requests_max: self.size("weir.connection.requests.max"),
+        })
+    }
+
+    fn log_level(self) -> Result<String, ConfigError> {
+        self.parsed("weir.log.level", |text| {
+            crate::telemetry::log::parse_level(text).map(|_| text.to_owned())
         })
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     error::ConfigError,
     layers::Settings,
-    topic_keys::{self, Scale, Synonym, TopicKey},
+    topic_keys::{self, Synonym, TopicKey},
     value::{self, Value},
 };
 
@@ -149,12 +149,12 @@ fn inherited(topic_key: &TopicKey, settings: &Settings) -> Value {
 }
 
 fn scaled(synonym: &Synonym, value: &Value) -> Value {
-    match (synonym.scale, value) {
-        (Scale::RetentionMillis(_), Value::Number(n)) if *n < 0 => Value::Number(-1),
-        (Scale::Millis(factor) | Scale::RetentionMillis(factor), Value::Number(n)) => {
-            Value::Number(n.saturating_mul(factor))
+    match value {
+        Value::Number(number) => {
+            let text = synonym.scale.apply(&number.to_string());
+            Value::Number(text.parse().expect("a scaled number is a number"))
         }
-        (_, value) => value.clone(),
+        value => value.clone(),
     }
 }
 
