@@ -261,12 +261,16 @@ impl<'a> Fields<'a> {
         read_varint(self.bytes, &mut self.at).map_err(|e| varint_error(e, field))
     }
 
-    /// Any negative size is null, as Kafka reads keys and values.
+    /// −1 is null. Kafka reads any negative size so, but librdkafka fails on others, and its consumers
+    /// would be stuck there; no client writes them.
     #[inline]
     fn nullable(&mut self, field: RecordField) -> Result<Option<&'a [u8]>, RecordErrorKind> {
         let size = self.varint(field)?;
-        if size < 0 {
+        if size == -1 {
             return Ok(None);
+        }
+        if size < -1 {
+            return Err(RecordErrorKind::Size { field, size });
         }
         if size as usize > self.bytes.len() - self.at {
             return Err(RecordErrorKind::Truncated(field));

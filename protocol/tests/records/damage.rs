@@ -188,3 +188,26 @@ fn malformed_records_are_named_with_index_and_place() {
         );
     }
 }
+
+/// Canary: were a byte of the records not looked at, this would show it. The CRC is put right, so
+/// nothing but the reading can notice. Only a record's attributes byte means nothing (yet).
+#[test]
+fn canary_every_bit_of_the_records_is_read() {
+    let batch = &samples()[0];
+    let read = |bytes: &[u8]| {
+        let valid = validate_batch(bytes, 9, &limits()).ok()?;
+        Some((
+            valid.max_timestamp,
+            read_all(&BatchView::parse(bytes).ok()?),
+        ))
+    };
+    let before = read(batch);
+    assert!(before.is_some());
+    let mut unseen = 0;
+    for bit in 0..(batch.len() - 61) * 8 {
+        let mut payload = batch[61..].to_vec();
+        payload[bit / 8] ^= 1 << (bit % 8);
+        unseen += usize::from(read(&with_payload(batch, &payload)) == before);
+    }
+    assert_eq!(unseen, 4 * 8, "four records with 8 attribute bits each");
+}

@@ -5,6 +5,7 @@
 mod batches;
 mod codecs;
 mod damage;
+mod golden;
 mod support;
 mod time_lookup;
 mod validation;
