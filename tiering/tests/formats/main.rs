@@ -9,4 +9,5 @@ mod golden;
 mod hostile;
 mod proto_agreement;
 mod python;
+mod reads;
 mod wal;
