@@ -5,6 +5,7 @@
 
 mod batches;
 mod checkpoint;
+mod envelope;
 mod golden;
 mod hostile;
 mod proto_agreement;
