@@ -25,7 +25,7 @@ fn u64_at(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Makes header, footer and trailer checksums right again.
-fn reseal(mut bytes: BytesMut) -> Bytes {
+pub fn reseal(mut bytes: BytesMut) -> Bytes {
     let header = crc32c::crc32c(&bytes[..92]);
     put_u32(&mut bytes, 92, header);
     let trailer = bytes.len() - TRAILER_LEN;

@@ -5,8 +5,10 @@
 
 mod batches;
 mod checkpoint;
+mod envelope;
 mod golden;
 mod hostile;
 mod proto_agreement;
 mod python;
+mod reads;
 mod wal;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-/// Message → fields in order of their text: (name, number, label, type).
-type Messages = BTreeMap<String, Vec<(String, u32, &'static str, String)>>;
+/// Name, number, label, type.
+type Field = (String, u32, &'static str, String);
+/// Message → fields in order of their text.
+type Messages = BTreeMap<String, Vec<Field>>;
 
 fn without_comments(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
@@ -12,12 +14,18 @@ fn without_comments(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty())
 }
 
-/// Understands one statement per line: `message X {`, `[label] type name = number;`, `}`.
+/// Understands one statement per line: `message X {`, `oneof x {`, `[label] type name = number;`, `}`.
+/// The fields of a oneof count as fields of its message with the label "oneof".
 fn parse_proto(text: &str) -> Messages {
     let mut messages = Messages::new();
     let mut message = None;
+    let mut in_oneof = false;
     for line in without_comments(text) {
-        if let Some(rest) = line.strip_prefix("message ") {
+        if line.starts_with("oneof ") {
+            in_oneof = true;
+        } else if line == "}" && in_oneof {
+            in_oneof = false;
+        } else if let Some(rest) = line.strip_prefix("message ") {
             message = Some(rest.trim_end_matches('{').trim().to_string());
             let opened = messages.insert(message.clone().unwrap(), vec![]);
             assert!(opened.is_none(), "{line}: twice");
@@ -36,8 +44,12 @@ fn parse_proto(text: &str) -> Messages {
             let &[kind, name, "=", number] = rest else {
                 panic!("not understood: {line}");
             };
+            // The package is that of the file that is imported.
+            let kind = kind.rsplit('.').next().unwrap();
             // A message field has presence with or without the label.
-            let label = if label.is_empty() && kind.starts_with(char::is_uppercase) {
+            let label = if in_oneof {
+                "oneof"
+            } else if label.is_empty() && kind.starts_with(char::is_uppercase) {
                 "optional"
             } else {
                 label
@@ -49,48 +61,99 @@ fn parse_proto(text: &str) -> Messages {
     messages
 }
 
-/// Understands `pub struct X {` with `#[prost(type[, label], tag = "n")]` and `pub name: Type,` lines.
+/// Understands `pub struct X {` with `#[prost(type[, label], tag = "n")]` and `pub name: Type,` lines,
+/// and `pub enum X {` with `Variant(Type),` lines, which become the fields of a oneof.
 fn parse_rust(text: &str) -> Messages {
     let mut messages = Messages::new();
+    let mut oneofs: BTreeMap<String, String> = BTreeMap::new();
     let mut message = String::new();
-    let mut attribute = "";
-    for line in without_comments(text) {
-        if let Some(rest) = line.strip_prefix("pub struct ") {
+    let mut attribute = String::new();
+    for line in without_comments(&one_line_attributes(text)) {
+        let opened = line
+            .strip_prefix("pub struct ")
+            .or_else(|| line.strip_prefix("pub enum "));
+        if let Some(rest) = opened {
             message = rest.trim_end_matches('{').trim().to_string();
             messages.insert(message.clone(), vec![]);
         } else if let Some(rest) = line.strip_prefix("#[prost(") {
-            attribute = rest.trim_end_matches(")]");
-        } else if let Some(rest) = line.strip_prefix("pub ").filter(|_| !attribute.is_empty()) {
-            let (name, rust_type) = rest.trim_end_matches(',').split_once(": ").unwrap();
-            let words: Vec<&str> = attribute.split(", ").collect();
-            let inner = rust_type
-                .trim_start_matches("Vec<")
-                .trim_start_matches("Option<")
-                .trim_end_matches('>');
-            let kind = match words[0].split(" = ").next().unwrap() {
-                "message" => inner,
-                scalar => scalar,
-            };
-            let label = ["repeated", "optional"]
-                .into_iter()
-                .find(|label| words.contains(label))
-                .unwrap_or_default();
-            let tag = words.last().unwrap().strip_prefix("tag = \"").unwrap();
-            let number = tag.trim_end_matches('"').parse().unwrap();
-            let field = (name.into(), number, label, kind.into());
+            attribute = rest.trim_end_matches(")]").to_string();
+        } else if !attribute.is_empty() {
+            let attribute = std::mem::take(&mut attribute);
+            if let Some(rest) = attribute.strip_prefix("oneof = \"") {
+                oneofs.insert(rest.split('"').next().unwrap().into(), message.clone());
+                continue;
+            }
+            let field = rust_field(&attribute, line);
             messages.get_mut(&message).unwrap().push(field);
-            attribute = "";
         }
+    }
+    for (oneof, message) in oneofs {
+        let fields = messages.remove(&oneof).unwrap();
+        messages.get_mut(&message).unwrap().extend(fields);
     }
     messages
 }
 
+/// Long attributes stand on several lines.
+fn one_line_attributes(text: &str) -> String {
+    let mut out = String::new();
+    let mut open = false;
+    for line in text.lines() {
+        let line = line.trim();
+        open |= line.starts_with("#[prost(");
+        open &= !line.ends_with(")]");
+        out.push_str(line);
+        out.push(if open { ' ' } else { '\n' });
+    }
+    out.replace("#[prost( ", "#[prost(").replace(" )]", ")]")
+}
+
+fn rust_field(attribute: &str, line: &str) -> Field {
+    let (name, rust_type, oneof) = match line.strip_prefix("pub ") {
+        Some(rest) => {
+            let (name, rust_type) = rest.trim_end_matches(',').split_once(": ").unwrap();
+            (name.to_string(), rust_type, false)
+        }
+        None => {
+            let (variant, rust_type) = line.trim_end_matches("),").split_once('(').unwrap();
+            (snake_case(variant), rust_type, true)
+        }
+    };
+    let words: Vec<&str> = attribute.split(", ").collect();
+    let inner = rust_type
+        .trim_start_matches("Vec<")
+        .trim_start_matches("Option<")
+        .trim_end_matches('>');
+    let kind = match words[0].split(" = ").next().unwrap() {
+        "message" => inner,
+        scalar => scalar,
+    };
+    let label = ["repeated", "optional"]
+        .into_iter()
+        .find(|label| words.contains(label))
+        .unwrap_or(if oneof { "oneof" } else { "" });
+    let tag = words.last().unwrap().strip_prefix("tag = \"").unwrap();
+    let number = tag.trim_end_matches('"').parse().unwrap();
+    (name, number, label, kind.into())
+}
+
+fn snake_case(variant: &str) -> String {
+    let mut out = String::new();
+    for c in variant.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
 macro_rules! pair {
-    ($proto:literal, $rust:literal) => {
+    ($proto:literal, $($rust:literal),+) => {
         (
             $proto,
             include_str!(concat!("../../proto/", $proto)),
-            include_str!(concat!("../../src/", $rust)),
+            concat!($(include_str!(concat!("../../src/", $rust))),+),
         )
     };
 }
@@ -112,6 +175,16 @@ fn the_published_proto_files_describe_the_structs() {
             assert_eq!(numbers.len(), fields.len(), "{name} {message}");
         }
     }
+}
+
+#[test]
+fn oneofs_are_compared_too() {
+    let rust = "pub struct A {\n #[prost(\n oneof = \"Kind\",\n tags = \"2, 3\"\n )]\n \
+                pub kind: Option<Kind>,\n}\npub enum Kind {\n #[prost(message, tag = \"2\")]\n \
+                BigOne(B),\n #[prost(bytes = \"vec\", tag = \"3\")]\n Raw(Vec<u8>),\n}";
+    let same = "message A {\n oneof kind {\n x.v1.B big_one = 2;\n bytes raw = 3;\n }\n}";
+    assert_eq!(parse_proto(same), parse_rust(rust));
+    assert_ne!(parse_proto(&same.replace('3', "4")), parse_rust(rust));
 }
 
 #[test]

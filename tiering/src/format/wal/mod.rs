@@ -26,7 +26,10 @@ pub use self::{
     controls::{ControlRecord, PRODUCER_BATCHES_MAX, ProducerBatch, WalEnd},
     decode::{WalObject, check_run, decode_wal},
     footer::{ControlsRegion, WalFooter},
-    tail::{SlotTail, TAIL_READ_LEN, TailError, WalTail, decode_wal_tail, read_slot_tail},
+    tail::{
+        SlotTail, TAIL_READ_LEN, TailError, WalTail, decode_wal_tail, read_slot_tail,
+        slot_tail_from,
+    },
     verify::{VerifiedWal, verify_wal_object},
 };
 use crate::ids::{OwnershipEpoch, TopicPartition};
