@@ -2,6 +2,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+/// A key or a value, `None` = null.
+pub type Field = Option<&'static [u8]>;
+
 pub struct Batch {
     pub base_offset: i64,
     pub leader_epoch: i32,
@@ -10,7 +13,8 @@ pub struct Batch {
     pub producer_id: i64,
     pub producer_epoch: i16,
     pub base_sequence: i32,
-    pub records: Vec<(Option<&'static [u8]>, Option<&'static [u8]>)>,
+    /// Keys and values.
+    pub records: Vec<(Field, Field)>,
 }
 
 impl Batch {
