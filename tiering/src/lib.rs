@@ -6,4 +6,6 @@
 pub mod env;
 pub mod format;
 pub mod ids;
+pub mod metadata;
+pub mod ownership;
 pub mod store;
