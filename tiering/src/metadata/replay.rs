@@ -13,6 +13,7 @@ use crate::{
     env::Env,
     fenced_log::EntryLog,
     ids::{ClusterId, Slot},
+    keys,
     metadata::{
         command::Term,
         entry::Entry,
@@ -22,7 +23,7 @@ use crate::{
         snapshot,
         tail::{Applied, Tail},
     },
-    store::{DynStore, StoreErrorKind, keys},
+    store::{DynStore, StoreErrorKind},
 };
 
 /// Entries that are held in memory at once while replaying.
@@ -160,14 +161,14 @@ impl Replayed {
                 .until_reachable(|| {
                     let after = after.clone();
                     async move {
-                        let prefix = keys::METADATA_SNAPSHOTS;
+                        let prefix = keys::METADATA_SNAPSHOT_PREFIX;
                         self.store
                             .list(prefix, after.as_ref(), SNAPSHOTS_PER_LIST)
                             .await
                     }
                 })
                 .await?;
-            let numbers = page.iter().map(|m| keys::metadata_snapshot_slot(&m.key));
+            let numbers = page.iter().map(|m| snapshot_number(&m.key));
             found.extend(numbers.flatten());
             if page.len() < SNAPSHOTS_PER_LIST {
                 return Ok(found);
@@ -238,12 +239,12 @@ impl Replayed {
         if self.log.read(next).await?.is_some() {
             return Ok(false);
         }
-        Err(self.missing(keys::metadata_entry(later)))
+        Err(self.missing(keys::metadata_log(later)))
     }
 
     fn missing(&self, later: crate::store::Key) -> MetadataError {
         MetadataError::Missing {
-            key: keys::metadata_entry(self.next_slot()).to_string(),
+            key: keys::metadata_log(self.next_slot()).to_string(),
             later: later.to_string(),
         }
     }
@@ -252,6 +253,14 @@ impl Replayed {
 const PAUSE_MIN: std::time::Duration = std::time::Duration::from_millis(20);
 const PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// The number of a snapshot by its name; `None`: not a snapshot's name.
+pub(super) fn snapshot_number(key: &crate::store::Key) -> Option<Slot> {
+    match keys::ObjectName::parse(key.as_str()) {
+        Some(keys::ObjectName::MetadataSnapshot { slot }) => Some(slot),
+        _ => None,
+    }
+}
+
 /// Decodes the object of the next slot and applies it. After an error `tail` is of no use.
 pub(super) fn apply_object(
     tail: &mut Tail,
@@ -259,7 +268,7 @@ pub(super) fn apply_object(
     bytes: &Bytes,
 ) -> Result<Applied, MetadataError> {
     let slot = tail.next_slot();
-    let key = keys::metadata_entry(slot);
+    let key = keys::metadata_log(slot);
     let entry =
         Entry::decode(bytes, cluster, slot).map_err(|error| MetadataError::object(&key, error))?;
     let applied = tail

@@ -16,11 +16,12 @@ use crate::{
     env::{Env, TaskKind},
     format::SealedObject,
     ids::{ClusterId, Incarnation, Slot},
+    keys,
     metadata::{
         replay::{OwnSnapshots, Replayed},
         snapshot,
     },
-    store::{DynStore, StoreError, StoreErrorKind, keys},
+    store::{DynStore, StoreError, StoreErrorKind},
 };
 
 pub const ENTRIES_PER_SNAPSHOT: u64 = 1_000;

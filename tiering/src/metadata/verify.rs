@@ -17,13 +17,15 @@ use futures::{StreamExt, stream};
 use crate::{
     env::Env,
     ids::{ClusterId, Slot},
+    keys,
     metadata::{
         entry::Entry,
         hash::EntryHash,
+        replay::snapshot_number,
         snapshot,
         tail::{Applied, Tail},
     },
-    store::{DynStore, Key, StoreError, StoreErrorKind, keys},
+    store::{DynStore, Key, StoreError, StoreErrorKind},
 };
 
 /// What the walk found.
@@ -96,7 +98,7 @@ enum Found {
 impl Walk<'_> {
     /// Where the entries begin: slot 0, or behind the oldest snapshot when older entries were deleted.
     async fn find_start(&mut self) -> Result<(), StoreError> {
-        let first = keys::metadata_entry(Slot(0));
+        let first = keys::metadata_log(Slot(0));
         if !matches!(get(self.env, self.store, &first).await?, Found::Missing) {
             return Ok(());
         }
@@ -145,7 +147,7 @@ impl Walk<'_> {
     }
 
     fn check_entry(&mut self, slot: Slot, object: Found) {
-        let key = keys::metadata_entry(slot);
+        let key = keys::metadata_log(slot);
         self.found.next_slot = slot.next();
         let problem = match object {
             Found::Bytes(bytes) => {
@@ -210,7 +212,7 @@ impl Walk<'_> {
     }
 
     async fn read_entry(&self, slot: Slot) -> Result<Found, StoreError> {
-        get(self.env, self.store, &keys::metadata_entry(slot)).await
+        get(self.env, self.store, &keys::metadata_log(slot)).await
     }
 
     fn report(&mut self, key: &Key, message: String) {
@@ -237,11 +239,11 @@ async fn list_snapshots(env: &Env, store: &DynStore) -> Result<BTreeSet<Slot>, S
     let mut found = BTreeSet::new();
     let mut after = None;
     loop {
-        let prefix = keys::METADATA_SNAPSHOTS;
+        let prefix = keys::METADATA_SNAPSHOT_PREFIX;
         let page = attempt(env, || store.list(prefix, after.as_ref(), LIST_MAX)).await?;
         found.extend(
             page.iter()
-                .filter_map(|m| keys::metadata_snapshot_slot(&m.key)),
+                .filter_map(|m| snapshot_number(&m.key)),
         );
         if page.len() < LIST_MAX {
             return Ok(found);
