@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    ids::{Incarnation, ProcessId},
+    ids::{BrokerEpoch, Incarnation, PgId, ProcessId},
     metadata::image::{
         configs::AlterConfigs,
         features::FinalizeFeatures,
@@ -60,6 +60,7 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
     Done,
+    Registered(BrokerEpoch),
     ProducerIds(ProducerIdBlock),
     Checkpoint(CheckpointOutcome),
 }
@@ -69,5 +70,5 @@ pub struct CheckpointOutcome {
     /// Pages that are the PG's newest now.
     pub accepted: usize,
     /// PGs whose page was refused, sorted: another owner, epoch or previous page.
-    pub refused: Vec<crate::ids::PgId>,
+    pub refused: Vec<PgId>,
 }

@@ -10,13 +10,13 @@
 //!   page (nothing of theirs is below `committed`), but not for one whose page was refused.
 
 use crate::{
+    format::PageRef,
     ids::{Incarnation, OwnershipEpoch, PgId, Slot},
     metadata::image::{
         CommandRejected,
         incarnations::{IncarnationRecord, IncarnationState},
         ownership::{PgRecord, ReplayRange},
     },
-    ownership::page_ref::PageRef,
 };
 
 /// One checkpoint of one incarnation.
@@ -71,10 +71,10 @@ pub fn check_page(
     current: &IncarnationRecord,
     page: &PageRef,
 ) -> Result<(), CommandRejected> {
-    if page.writer != record.incarnation || page.number < current.data_floor {
+    if page.object.writer != record.incarnation || page.object.number < current.data_floor {
         return Err(CommandRejected::OutputBelowFloor {
             incarnation: record.incarnation,
-            number: page.number,
+            number: page.object.number,
             floor: current.data_floor,
         });
     }

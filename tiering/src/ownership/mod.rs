@@ -5,5 +5,4 @@
 
 pub mod assign;
 pub mod checkpoint_record;
-pub mod page_ref;
 pub mod placement;

@@ -86,6 +86,15 @@ impl ConfigsImage {
         self.resources.get(resource)
     }
 
+    /// Resources that have overrides.
+    pub fn len(&self) -> usize {
+        self.resources.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty()
+    }
+
     pub(super) fn alter(&mut self, command: &AlterConfigs) -> Result<(), CommandRejected> {
         if matches!(&command.resource, ConfigResource::Group(name) if name.is_empty()) {
             return Err(CommandRejected::InvalidConfig("group ''".into()));

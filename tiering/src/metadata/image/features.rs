@@ -36,14 +36,14 @@ impl Default for FeaturesImage {
 }
 
 impl FeaturesImage {
-    /// `latest` is what the writer's and reader's build understands.
+    /// A level that a reader's build does not know never gets here: decoding it fails. So what is
+    /// decided here does not depend on the build.
     pub(super) fn finalize(
         &mut self,
         command: &FinalizeFeatures,
         slot: Slot,
-        latest: FeatureLevel,
     ) -> Result<(), CommandRejected> {
-        if command.level <= self.level || command.level > latest {
+        if command.level <= self.level || command.level > FeatureLevel::LATEST {
             return Err(CommandRejected::InvalidFeatureLevel(command.level.0));
         }
         self.level = command.level;

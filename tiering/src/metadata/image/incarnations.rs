@@ -51,9 +51,13 @@ pub enum IncarnationState {
     /// It may write no more; where its log ends is not known yet.
     Fenced,
     /// Its log ended at `end` (exclusive), by another's SEAL.
-    Sealed { end: Slot },
+    Sealed {
+        end: Slot,
+    },
     /// It ended its log at `end` (exclusive) itself.
-    Closed { end: Slot },
+    Closed {
+        end: Slot,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

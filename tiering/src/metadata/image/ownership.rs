@@ -15,6 +15,7 @@ use super::{
     incarnations::{IncarnationRecord, IncarnationsImage, SealIncarnation},
 };
 use crate::{
+    format::PageRef,
     ids::{Incarnation, OwnershipEpoch, PgId, Slot},
     metadata::{
         command::CheckpointOutcome,
@@ -23,7 +24,6 @@ use crate::{
     },
     ownership::{
         checkpoint_record::{self, CheckpointRecord, PageUpdate, PgEffect},
-        page_ref::PageRef,
         placement::MAX_PGS,
     },
 };
@@ -115,8 +115,7 @@ impl OwnershipImage {
     ) -> Result<(), CommandRejected> {
         let mut seen = BTreeSet::new();
         for Assignment { pg, owner } in assignments {
-            let epoch_used_up =
-                (self.get(*pg)).is_some_and(|record| record.epoch.0 == i32::MAX);
+            let epoch_used_up = (self.get(*pg)).is_some_and(|record| record.epoch.0 == i32::MAX);
             if pg.0 >= MAX_PGS || !seen.insert(*pg) || epoch_used_up {
                 return Err(CommandRejected::InvalidPg(*pg));
             }

@@ -24,10 +24,7 @@ pub struct MetadataEntry {
 pub struct Command {
     #[prost(bool, tag = "1")]
     pub skippable: bool,
-    #[prost(
-        oneof = "CommandKind",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
-    )]
+    #[prost(oneof = "CommandKind", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub kind: Option<CommandKind>,
 }
 
@@ -114,7 +111,7 @@ impl Command {
             CommandKind::AlterConfigs(c) => Domain::AlterConfigs(c.try_into()?),
             CommandKind::AllocateProducerIds(c) => Domain::AllocateProducerIds(c.try_into()?),
             CommandKind::Checkpoint(c) => Domain::Checkpoint(c.try_into()?),
-            CommandKind::FinalizeFeatures(c) => Domain::FinalizeFeatures(c.into()),
+            CommandKind::FinalizeFeatures(c) => Domain::FinalizeFeatures(c.try_into()?),
         }))
     }
 }
@@ -124,7 +121,7 @@ impl From<&DomainFence> for Fence {
         Fence {
             term: from.term.0,
             controller: Some(from.controller.into()),
-            process_id: from.process_id.0.0.to_vec(),
+            process_id: from.process.0.0.to_vec(),
         }
     }
 }
@@ -136,7 +133,7 @@ impl TryFrom<Fence> for DomainFence {
         Ok(DomainFence {
             term: Term(from.term),
             controller: required("fence controller", from.controller)?.into(),
-            process_id: ProcessId(uuid("fence process id", &from.process_id)?),
+            process: ProcessId(uuid("fence process id", &from.process_id)?),
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
+    format::{self, proto::PageRef},
     ids::{OwnershipEpoch, PgId, Slot},
     metadata::image::ownership as domain,
-    ownership::{checkpoint_record, page_ref},
+    ownership::checkpoint_record,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -19,24 +20,6 @@ pub struct Assignment {
 pub struct AssignPgs {
     #[prost(message, repeated, tag = "1")]
     pub assignments: Vec<Assignment>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub struct PageRef {
-    #[prost(message, optional, tag = "1")]
-    pub writer: Option<Incarnation>,
-    #[prost(uint64, tag = "2")]
-    pub number: u64,
-    #[prost(uint64, tag = "3")]
-    pub object_len: u64,
-    #[prost(fixed32, tag = "4")]
-    pub footer_crc: u32,
-    #[prost(uint64, tag = "5")]
-    pub position: u64,
-    #[prost(uint32, tag = "6")]
-    pub len: u32,
-    #[prost(fixed32, tag = "7")]
-    pub crc: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -129,34 +112,8 @@ impl TryFrom<AssignPgs> for domain::AssignPgs {
     }
 }
 
-impl From<&page_ref::PageRef> for PageRef {
-    fn from(from: &page_ref::PageRef) -> Self {
-        PageRef {
-            writer: Some(from.writer.into()),
-            number: from.number,
-            object_len: from.object_len,
-            footer_crc: from.footer_crc,
-            position: from.position,
-            len: from.len,
-            crc: from.crc,
-        }
-    }
-}
-
-impl TryFrom<PageRef> for page_ref::PageRef {
-    type Error = FormatError;
-
-    fn try_from(from: PageRef) -> Result<Self, FormatError> {
-        Ok(page_ref::PageRef {
-            writer: required("page writer", from.writer)?.into(),
-            number: from.number,
-            object_len: from.object_len,
-            footer_crc: from.footer_crc,
-            position: from.position,
-            len: from.len,
-            crc: from.crc,
-        })
-    }
+fn page(from: Option<PageRef>) -> Result<Option<format::PageRef>, FormatError> {
+    from.as_ref().map(format::PageRef::from_proto).transpose()
 }
 
 impl From<&checkpoint_record::CheckpointRecord> for CheckpointRecord {
@@ -164,8 +121,8 @@ impl From<&checkpoint_record::CheckpointRecord> for CheckpointRecord {
         let pages = from.pages.iter().map(|update| PageUpdate {
             pg: update.pg.0,
             epoch: update.epoch.0,
-            previous: update.previous.as_ref().map(PageRef::from),
-            page: Some((&update.page).into()),
+            previous: update.previous.as_ref().map(format::PageRef::to_proto),
+            page: Some(update.page.to_proto()),
         });
         CheckpointRecord {
             incarnation: Some(from.incarnation.into()),
@@ -185,8 +142,8 @@ impl TryFrom<CheckpointRecord> for checkpoint_record::CheckpointRecord {
             Ok(checkpoint_record::PageUpdate {
                 pg: PgId(update.pg),
                 epoch: OwnershipEpoch(update.epoch),
-                previous: update.previous.map(TryInto::try_into).transpose()?,
-                page: required("page", update.page)?.try_into()?,
+                previous: page(update.previous)?,
+                page: required("page", page(update.page)?)?,
             })
         });
         Ok(checkpoint_record::CheckpointRecord {
@@ -211,7 +168,7 @@ impl PgRecord {
             pg: pg.0,
             owner: from.owner.map(Incarnation::from),
             epoch: from.epoch.0,
-            page: from.page.as_ref().map(PageRef::from),
+            page: from.page.as_ref().map(format::PageRef::to_proto),
             replay: replay.collect(),
         }
     }
@@ -228,7 +185,7 @@ impl PgRecord {
         let record = domain::PgRecord {
             owner: self.owner.map(ids::Incarnation::from),
             epoch: OwnershipEpoch(self.epoch),
-            page: self.page.map(TryInto::try_into).transpose()?,
+            page: page(self.page)?,
             replay: replay.collect::<Result<_, FormatError>>()?,
         };
         Ok((PgId(self.pg), record))

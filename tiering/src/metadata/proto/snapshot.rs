@@ -99,10 +99,25 @@ impl From<&features::FinalizeFeatures> for FinalizeFeatures {
     }
 }
 
-impl From<FinalizeFeatures> for features::FinalizeFeatures {
-    fn from(from: FinalizeFeatures) -> Self {
-        features::FinalizeFeatures {
-            level: features::FeatureLevel(from.level),
-        }
+impl TryFrom<FinalizeFeatures> for features::FinalizeFeatures {
+    type Error = FormatError;
+
+    fn try_from(from: FinalizeFeatures) -> Result<Self, FormatError> {
+        let level = feature_level(from.level)?;
+        Ok(features::FinalizeFeatures { level })
     }
+}
+
+/// A level that this build does not understand is no rejected command but the end for this build.
+pub(in crate::metadata) fn feature_level(
+    level: u32,
+) -> Result<features::FeatureLevel, FormatError> {
+    let found = features::FeatureLevel(level);
+    if found > features::FeatureLevel::LATEST {
+        return Err(FormatError::Unknown {
+            what: "feature level",
+            value: level.into(),
+        });
+    }
+    Ok(found)
 }
