@@ -4,10 +4,13 @@
 //! Does not own: parsing of single values (`value`), listeners (`listeners`), topics (`topic`).
 //! Invariant: a `BrokerConfig` that exists is valid; nobody parses a setting again.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use weir_protocol::types::Uuid;
-use weir_tiering::ids::{BrokerId, ClusterId};
+use weir_tiering::{
+    ids::{BrokerId, ClusterId},
+    store::url::StoreUrl,
+};
 
 use super::{
     classify,
@@ -19,24 +22,6 @@ use super::{
     topic::TopicDefaults,
     value::Value,
 };
-
-/// Where all data is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// An absolute path. It need not exist.
-    Directory(PathBuf),
-    /// Forgets everything at exit.
-    Memory,
-}
-
-impl std::fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StoreUrl::Directory(path) => write!(f, "{}", path.display()),
-            StoreUrl::Memory => f.write_str("memory:"),
-        }
-    }
-}
 
 /// When gathered records are written to the store (design §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +279,9 @@ impl Reader<'_> {
     }
 
     fn store_url(self) -> Result<StoreUrl, ConfigError> {
-        self.parsed("weir.store.url", parse_store_url)
+        self.parsed("weir.store.url", |text| {
+            StoreUrl::parse(text).map_err(|error| error.to_string())
+        })
     }
 
     /// As Kafka: `broker.id` is another name of `node.id`; both may be set if they agree.
@@ -420,28 +407,6 @@ impl Reader<'_> {
             expiration_check_interval: self.millis("producer.id.expiration.check.interval.ms"),
         }
     }
-}
-
-fn parse_store_url(text: &str) -> Result<StoreUrl, String> {
-    if text == "memory:" {
-        return Ok(StoreUrl::Memory);
-    }
-    let path = match text.split_once("://") {
-        Some(("file", path)) if path.starts_with('/') => path,
-        Some(("file", _)) => return Err("a file URL is file:///absolute/path".to_owned()),
-        Some((scheme, _)) => {
-            return Err(format!(
-                "this version has no store for {scheme}://; use a path, file:///path or memory:"
-            ));
-        }
-        None if text.starts_with("memory") && text.contains(':') => {
-            return Err("the store in memory is written 'memory:'".to_owned());
-        }
-        None => text,
-    };
-    std::path::absolute(path)
-        .map(StoreUrl::Directory)
-        .map_err(|error| error.to_string())
 }
 
 fn parse_per_ip(text: &str) -> Result<BTreeMap<IpAddr, u32>, String> {

@@ -27,7 +27,7 @@ mod value;
 
 pub use broker::{
     BrokerConfig, ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, LogFormat,
-    ProduceValidate, ProducerConfig, StoreUrl, TopicCreationConfig,
+    ProduceValidate, ProducerConfig, TopicCreationConfig,
 };
 pub use describe::{
     ConfigEntry, ConfigSource, ConfigSynonym, broker as describe_broker, config_type,

@@ -6,6 +6,7 @@
 //! Invariant: overrides that passed `validate` resolve.
 
 use std::collections::BTreeMap;
+use weir_protocol::records::{self, Codec};
 
 use super::{
     error::ConfigError,
@@ -36,6 +37,21 @@ pub enum Compression {
     Zstd {
         level: i32,
     },
+}
+
+impl Compression {
+    /// The codec that batches must have; `None`: whatever the producer chose.
+    pub fn target(self) -> Option<records::Compression> {
+        let with = |codec, level| Some(records::Compression { codec, level });
+        match self {
+            Compression::Producer => None,
+            Compression::Uncompressed => with(Codec::None, None),
+            Compression::Gzip { level } => with(Codec::Gzip, Some(level)),
+            Compression::Snappy => with(Codec::Snappy, None),
+            Compression::Lz4 { level } => with(Codec::Lz4, Some(level)),
+            Compression::Zstd { level } => with(Codec::Zstd, Some(level)),
+        }
+    }
 }
 
 /// What `message.timestamp.type` asks of the broker.

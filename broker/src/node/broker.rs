@@ -15,7 +15,6 @@ use super::ProducerIds;
 use crate::{
     api::Connection,
     config::BrokerConfig,
-    coordinator::Groups,
     fetch::FetchSessions,
     partition::{AutoCreation, TopicTable, Topics},
     telemetry::metrics::Metrics,
@@ -44,7 +43,6 @@ pub struct Broker {
     pub cold: ColdReader,
     pub fetch_sessions: FetchSessions,
     pub producer_ids: ProducerIds,
-    pub groups: Groups,
     pub auto_creation: AutoCreation,
     pub metrics: Arc<Metrics>,
     /// At least one.
@@ -75,7 +73,10 @@ impl Broker {
 
     /// The address of the listener that a connection came in on.
     pub fn endpoint_of(&self, connection: &Connection) -> &Endpoint {
-        let same = self.endpoints.iter().find(|e| e.listener == connection.listener);
+        let same = self
+            .endpoints
+            .iter()
+            .find(|e| e.listener == connection.listener);
         same.unwrap_or(&self.endpoints[0])
     }
 

@@ -72,13 +72,12 @@ fn expiry(running: Running) {
 }
 
 /// Closes the logs of deleted topics as soon as the metadata says so: parked fetches and produces
-/// that wait learn of it, groups forget their offsets.
+/// that wait learn of it.
 fn deleted_topics(running: Running) {
     let broker = running.broker;
     let env = broker.env.clone();
     env.tasks.clone().spawn(TaskKind::Sweep, async move {
         let mut images = broker.metadata.watch();
-        let mut known = images.borrow_and_update().topics.clone();
         let mut stopping = std::pin::pin!(broker.env.tasks.stopping());
         loop {
             tokio::select! {
@@ -86,10 +85,8 @@ fn deleted_topics(running: Running) {
                 () = &mut stopping => return,
                 changed = images.changed() => if changed.is_err() { return },
             }
-            let image = images.borrow_and_update().clone();
+            images.borrow_and_update();
             broker.topics();
-            broker.groups.on_metadata(&known, &image).await;
-            known = image.topics.clone();
         }
     });
 }

@@ -16,12 +16,13 @@ use std::{
 use bytes::Bytes;
 use futures::future::join_all;
 
-use super::put::{Pauses, put_in_task, read_until_clear};
+use super::put::SlotStore;
 use crate::{
     env::{Env, TaskKind},
     format::envelope::SealedObject,
     ids::Slot,
-    store::{DynStore, PutOutcome, StoreError, StoreErrorKind, keys},
+    keys::{self, ObjectName},
+    store::{DynStore, Key, PutOutcome, StoreError, backoff::Backoff, put::Patience},
 };
 
 /// A writer that knew the end of the log longer ago than this (own boot time) looks for snapshots first.
@@ -31,6 +32,8 @@ pub const IDLE_MAX: Duration = Duration::from_secs(60);
 const READS_AT_ONCE: u64 = 16;
 /// Reads of a slot that a put found taken, before snapshots are looked at: its entry may be deleted by now.
 const READS_BEFORE_LOOK: u32 = 8;
+/// Names that one LIST of snapshots asks for.
+const LIST_MAX: usize = 1_000;
 
 /// Whether this process wrote the snapshot of this slot (then it doesn't mean that we are fenced).
 pub type OwnSnapshot = Arc<dyn Fn(Slot) -> bool + Send + Sync>;
@@ -50,8 +53,7 @@ pub enum Appended {
 /// The metadata log of one cluster. One appender at a time; any number of readers.
 #[derive(Clone)]
 pub struct EntryLog {
-    env: Env,
-    store: DynStore,
+    slots: SlotStore,
     own_snapshot: OwnSnapshot,
     /// Boot time at which the end of the log was last known. Shared by clones.
     end_known: Arc<Mutex<Duration>>,
@@ -62,17 +64,26 @@ impl EntryLog {
     pub fn new(env: Env, store: DynStore, own_snapshot: OwnSnapshot) -> EntryLog {
         let now = env.clock.boot();
         EntryLog {
-            env,
-            store,
+            slots: SlotStore {
+                env,
+                store,
+                patience: Patience::Forever,
+            },
             own_snapshot,
             end_known: Arc::new(Mutex::new(now)),
         }
     }
 
+    /// How long to wait for a store that doesn't answer; for ever unless set, which is right after the ready line.
+    pub fn with_patience(mut self, patience: Patience) -> EntryLog {
+        self.slots.patience = patience;
+        self
+    }
+
     /// The object in `slot`; `None`: nothing is there, so the log ends here unless the slot was deleted. Waits
     /// while the store is away.
     pub async fn read(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
-        let asked = self.env.clock.boot();
+        let asked = self.slots.env.clock.boot();
         let found = self.read_slot(slot).await?;
         if found.is_none() {
             self.note_end(asked);
@@ -87,7 +98,7 @@ impl EntryLog {
         while out.len() < limit {
             let from = first.0 + out.len() as u64;
             let count = READS_AT_ONCE.min((limit - out.len()) as u64);
-            let asked = self.env.clock.boot();
+            let asked = self.slots.env.clock.boot();
             let reads = (from..from + count).map(|slot| self.read_slot(Slot(slot)));
             for read in join_all(reads).await {
                 match read? {
@@ -111,9 +122,9 @@ impl EntryLog {
         slot: Slot,
         object: SealedObject,
     ) -> Result<Appended, StoreError> {
-        let key = keys::metadata_entry(slot);
+        let key = keys::metadata_log(slot);
         let kind = TaskKind::MetadataWriter;
-        match put_in_task(&self.env, &self.store, kind, key, object).await? {
+        match self.slots.put(kind, key, object).await? {
             PutOutcome::Created => self.confirm(slot).await,
             PutOutcome::Exists => self.read_taken(slot).await,
         }
@@ -121,7 +132,7 @@ impl EntryLog {
 
     /// The idle rule. The age is taken at the answer, so a put that hung, or a machine that slept, counts.
     async fn confirm(&self, slot: Slot) -> Result<Appended, StoreError> {
-        let now = self.env.clock.boot();
+        let now = self.slots.env.clock.boot();
         let known = *self.end_known.lock().expect("no panic inside");
         if now.saturating_sub(known) > IDLE_MAX
             && let Some(snapshot) = self.foreign_snapshot(slot).await?
@@ -133,47 +144,32 @@ impl EntryLog {
     }
 
     async fn read_taken(&self, slot: Slot) -> Result<Appended, StoreError> {
-        let mut pauses = Pauses::new(&self.env);
-        for attempt in 1_u32.. {
+        let mut backoff = Backoff::default();
+        loop {
             if let Some(bytes) = self.read_slot(slot).await? {
                 return Ok(Appended::Exists(bytes));
             }
-            if attempt % READS_BEFORE_LOOK == 0
+            // "Exists" was true a moment ago, so it will show; or its entry was deleted meanwhile.
+            if backoff.pauses() % READS_BEFORE_LOOK == READS_BEFORE_LOOK - 1
                 && let Some(snapshot) = self.foreign_snapshot(slot).await?
             {
                 return Ok(Appended::Superseded { snapshot });
             }
-            pauses.pause().await;
+            self.slots.pause(&mut backoff).await;
         }
-        unreachable!("the attempts do not end")
     }
 
     /// The first snapshot at or above `slot` that this process didn't write.
     pub async fn foreign_snapshot(&self, slot: Slot) -> Result<Option<Slot>, StoreError> {
-        let before = slot
-            .0
-            .checked_sub(1)
-            .map(|s| keys::metadata_snapshot(Slot(s)));
-        let mut after = before;
-        let mut pauses = Pauses::new(&self.env);
+        let mut after = keys::start_at(slot, keys::metadata_snapshot);
         loop {
-            let listed = match self
-                .store
-                .list(keys::METADATA_SNAPSHOTS, after.as_ref(), LIST_MAX)
-                .await
-            {
-                Err(error)
-                    if matches!(error.kind, StoreErrorKind::Retry | StoreErrorKind::Full) =>
-                {
-                    pauses.pause().await;
-                    continue;
-                }
-                listed => listed?,
+            let list = || {
+                let prefix = keys::METADATA_SNAPSHOT_PREFIX;
+                self.slots.store.list(prefix, after.as_ref(), LIST_MAX)
             };
-            let slots = listed
-                .iter()
-                .filter_map(|meta| keys::metadata_snapshot_slot(&meta.key));
-            if let Some(found) = slots.into_iter().find(|found| !(self.own_snapshot)(*found)) {
+            let listed = self.slots.read(list).await?.unwrap_or_default();
+            let mut slots = listed.iter().filter_map(|meta| snapshot_slot(&meta.key));
+            if let Some(found) = slots.find(|found| !(self.own_snapshot)(*found)) {
                 return Ok(Some(found));
             }
             if listed.len() < LIST_MAX {
@@ -184,8 +180,8 @@ impl EntryLog {
     }
 
     async fn read_slot(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
-        let key = keys::metadata_entry(slot);
-        read_until_clear(&self.env, || self.store.get(&key)).await
+        let key = keys::metadata_log(slot);
+        self.slots.read(|| self.slots.store.get(&key)).await
     }
 
     fn note_end(&self, at: Duration) {
@@ -194,4 +190,9 @@ impl EntryLog {
     }
 }
 
-const LIST_MAX: usize = 1_000;
+fn snapshot_slot(key: &Key) -> Option<Slot> {
+    match ObjectName::parse(key.as_str())? {
+        ObjectName::MetadataSnapshot { slot } => Some(slot),
+        _ => None,
+    }
+}

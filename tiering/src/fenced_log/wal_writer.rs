@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     WalName,
-    put::{PutResult, spawn_put},
+    put::{PutResult, SlotStore},
     wal_driver::{Answer, SealState, Slots, drive},
     wal_state::{EndReason, Ended, WalState},
     window::{SLOTS_IN_FLIGHT_MAX, SlotWindow},
@@ -35,7 +35,7 @@ use crate::{
         seal::{Seal, build_seal},
     },
     ids::{ClusterId, Incarnation, Slot},
-    store::DynStore,
+    store::{DynStore, put::Patience},
 };
 
 /// Whose WAL.
@@ -82,8 +82,7 @@ pub struct WalWriter {
 }
 
 pub(super) struct Shared {
-    env: Env,
-    store: DynStore,
+    slot_store: SlotStore,
     pub(super) wal: WalIdentity,
     slots: Mutex<Slots>,
     state: watch::Sender<WalState>,
@@ -128,8 +127,11 @@ impl WalWriter {
             ended: None,
         });
         let shared = Arc::new(Shared {
-            env,
-            store,
+            slot_store: SlotStore {
+                env,
+                store,
+                patience: Patience::Forever,
+            },
             wal,
             slots: Mutex::new(Slots::new(SlotWindow::new(first, limits.in_flight_max))),
             state,
@@ -137,7 +139,11 @@ impl WalWriter {
         });
         let (answers, inbox) = mpsc::unbounded_channel();
         let driver = drive(shared.clone(), inbox, on_commit);
-        shared.env.tasks.spawn(TaskKind::WalWriter, driver);
+        shared
+            .slot_store
+            .env
+            .tasks
+            .spawn(TaskKind::WalWriter, driver);
         WalWriter { shared, answers }
     }
 
@@ -192,7 +198,14 @@ impl WalWriter {
     /// Age of the oldest put without an answer, for the heartbeat (design §6).
     pub fn oldest_unanswered_put_age(&self) -> Option<Duration> {
         let oldest = self.shared.lock().puts.values().min().copied()?;
-        Some(self.shared.env.clock.boot().saturating_sub(oldest))
+        Some(
+            self.shared
+                .slot_store
+                .env
+                .clock
+                .boot()
+                .saturating_sub(oldest),
+        )
     }
 
     /// Stops handing out slots and waits until nothing is in flight; returns the end k (exclusive), at which the
@@ -241,7 +254,7 @@ impl WalWriter {
             }
             slots.seal = SealState::Started;
             slots.open += 1;
-            slots.puts.insert(end, shared.env.clock.boot());
+            slots.puts.insert(end, shared.slot_store.env.clock.boot());
         }
         let seal = Seal {
             cluster: shared.wal.cluster,
@@ -250,7 +263,7 @@ impl WalWriter {
             lane: shared.wal.lane,
             slot: end,
         };
-        let object = build_seal(&seal, shared.env.new_put_id());
+        let object = build_seal(&seal, shared.slot_store.env.new_put_id());
         self.spawn(end, object, move |result| Answer::Seal(end, result));
     }
 
@@ -267,14 +280,8 @@ impl WalWriter {
             // The driver is gone only when it panicked, and then it has frozen the log.
             let _ = answers.send(answer(result));
         };
-        spawn_put(
-            &shared.env,
-            &shared.store,
-            TaskKind::SlotPut,
-            key,
-            object,
-            settle,
-        );
+        let kind = TaskKind::SlotPut;
+        shared.slot_store.spawn_put(kind, key, object, settle);
     }
 }
 
@@ -296,7 +303,7 @@ impl SlotPermit {
         self.used = true;
         let slot = self.slot;
         {
-            let now = self.writer.shared.env.clock.boot();
+            let now = self.writer.shared.slot_store.env.clock.boot();
             self.writer.shared.lock().puts.insert(slot, now);
         }
         let answer = move |result| Answer::Put(slot, result);

@@ -78,9 +78,7 @@ impl PartitionLog {
     ) -> Result<Vec<Bytes>, ReadError> {
         let in_memory = {
             let state = self.lock();
-            state
-                .tail
-                .read(run.offset_first, run.len as usize, true)
+            state.tail.read(run.offset_first, run.len as usize, true)
         };
         match in_memory {
             Some(batches) => Ok(batches),

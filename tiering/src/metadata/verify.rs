@@ -241,10 +241,7 @@ async fn list_snapshots(env: &Env, store: &DynStore) -> Result<BTreeSet<Slot>, S
     loop {
         let prefix = keys::METADATA_SNAPSHOT_PREFIX;
         let page = attempt(env, || store.list(prefix, after.as_ref(), LIST_MAX)).await?;
-        found.extend(
-            page.iter()
-                .filter_map(|m| snapshot_number(&m.key)),
-        );
+        found.extend(page.iter().filter_map(|m| snapshot_number(&m.key)));
         if page.len() < LIST_MAX {
             return Ok(found);
         }

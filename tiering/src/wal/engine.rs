@@ -91,7 +91,13 @@ struct CommittedRun {
 
 impl Wal {
     /// Starts an incarnation's own log at `first` (0 for a new incarnation).
-    pub fn start(env: Env, store: DynStore, identity: WalIdentity, wal: WalIndex, config: &WalConfig) -> Wal {
+    pub fn start(
+        env: Env,
+        store: DynStore,
+        identity: WalIdentity,
+        wal: WalIndex,
+        config: &WalConfig,
+    ) -> Wal {
         let returns = Arc::new(Notify::new());
         let first = Slot(0);
         let commits = Arc::new(Commits {
@@ -121,9 +127,13 @@ impl Wal {
             writer,
             commits,
         };
-        let wal = Wal { inner: Arc::new(inner) };
+        let wal = Wal {
+            inner: Arc::new(inner),
+        };
         let flusher = wal.clone();
-        env.tasks.spawn(TaskKind::WalFlush, async move { flusher.flush_loop(&returns).await });
+        env.tasks.spawn(TaskKind::WalFlush, async move {
+            flusher.flush_loop(&returns).await
+        });
         wal
     }
 
@@ -181,7 +191,12 @@ impl Wal {
     /// Runs `read` while no slot is being committed; it gets the number of committed slots: what it
     /// reads is the state after exactly those.
     pub fn between_slots<T>(&self, read: impl FnOnce(Slot) -> T) -> T {
-        let committed = self.inner.commits.between_slots.lock().expect("no code panics under this lock");
+        let committed = self
+            .inner
+            .commits
+            .between_slots
+            .lock()
+            .expect("no code panics under this lock");
         read(*committed)
     }
 
@@ -207,7 +222,10 @@ impl Wal {
     }
 
     fn lock_buffer(&self) -> std::sync::MutexGuard<'_, Buffer> {
-        self.inner.buffer.lock().expect("no code panics under this lock")
+        self.inner
+            .buffer
+            .lock()
+            .expect("no code panics under this lock")
     }
 
     async fn flush_loop(&self, returns: &Notify) {
@@ -215,7 +233,9 @@ impl Wal {
         while !self.has_ended() {
             match self.next_step(&mut tokens) {
                 Some(Decision::Cut) => {
-                    let Ok(permit) = self.inner.writer.reserve().await else { break };
+                    let Ok(permit) = self.inner.writer.reserve().await else {
+                        break;
+                    };
                     self.write_oldest(permit);
                 }
                 Some(Decision::Wait(at)) => {
@@ -263,7 +283,11 @@ impl Wal {
     fn write_oldest(&self, permit: SlotPermit) {
         let returned = self.inner.commits.returned.load(Ordering::Relaxed);
         let cut = self.lock_buffer().cut(returned);
-        assert_eq!(cut.slot, permit.slot(), "buffers are cut in the order of their slots");
+        assert_eq!(
+            cut.slot,
+            permit.slot(),
+            "buffers are cut in the order of their slots"
+        );
         let object = self.build(cut);
         permit.put(object);
     }
@@ -291,24 +315,41 @@ impl Wal {
             .zip(&built.rows)
             .map(|(group, row)| group.committed_run(self.inner.commits.wal, cut.slot, row))
             .collect();
-        let content = SlotContent { slot: cut.slot, runs, permits };
-        self.inner.commits.waiting.lock().expect("no code panics under this lock").push_back(content);
+        let content = SlotContent {
+            slot: cut.slot,
+            runs,
+            permits,
+        };
+        self.inner
+            .commits
+            .waiting
+            .lock()
+            .expect("no code panics under this lock")
+            .push_back(content);
         built.object
     }
 }
 
 impl Commits {
     fn commit(&self, slot: Slot) {
-        let content = self.waiting.lock().expect("no code panics under this lock").pop_front();
+        let content = self
+            .waiting
+            .lock()
+            .expect("no code panics under this lock")
+            .pop_front();
         let content = content.expect("a slot is committed only after its object was built");
         assert_eq!(content.slot, slot, "slots are committed in order");
         let now_ms = self.env.clock.wall_ms();
-        let mut committed = self.between_slots.lock().expect("no code panics under this lock");
+        let mut committed = self
+            .between_slots
+            .lock()
+            .expect("no code panics under this lock");
         let mut bytes = 0;
         let mut logs = Vec::with_capacity(content.runs.len());
         for run in content.runs {
             bytes += run.run.len as usize + run.batches.len() * BATCH_OVERHEAD_BYTES;
-            run.log.commit(&run.run, run.batches, &run.producers, now_ms);
+            run.log
+                .commit(&run.run, run.batches, &run.producers, now_ms);
             logs.push(run.log);
         }
         *committed = slot.next();
@@ -333,7 +374,14 @@ fn group_by_partition(batches: Vec<Buffered>) -> Vec<Group> {
     for batch in batches {
         let key = (batch.log.is_internal(), batch.log.id());
         let log = batch.log.clone();
-        groups.entry(key).or_insert_with(|| Group { log, batches: Vec::new() }).batches.push(batch);
+        groups
+            .entry(key)
+            .or_insert_with(|| Group {
+                log,
+                batches: Vec::new(),
+            })
+            .batches
+            .push(batch);
     }
     groups.into_values().collect()
 }
@@ -348,7 +396,12 @@ impl Group {
             offset_first: first.offset_first,
             offset_last: last.offset_last,
             record_count: self.batches.iter().map(|b| b.record_count).sum(),
-            max_timestamp: self.batches.iter().map(|b| b.max_timestamp).max().unwrap_or(-1),
+            max_timestamp: self
+                .batches
+                .iter()
+                .map(|b| b.max_timestamp)
+                .max()
+                .unwrap_or(-1),
             internal: self.log.is_internal(),
             batches: self.batches.iter().map(|b| b.bytes.clone()).collect(),
         }
@@ -358,16 +411,25 @@ impl Group {
     fn producers(&self) -> Vec<(ProducerId, ProducedBatch)> {
         let sequenced = self.batches.iter().filter_map(|b| {
             let s = b.sequenced?;
-            Some((s.producer, produced_batch(&s, b.offset_first, b.offset_last, b.max_timestamp, None)))
+            Some((
+                s.producer,
+                produced_batch(&s, b.offset_first, b.offset_last, b.max_timestamp, None),
+            ))
         });
-        let mut by_producer: std::collections::BTreeMap<i64, Vec<ProducedBatch>> = std::collections::BTreeMap::new();
+        let mut by_producer: std::collections::BTreeMap<i64, Vec<ProducedBatch>> =
+            std::collections::BTreeMap::new();
         for (producer, batch) in sequenced {
             by_producer.entry(producer.0).or_default().push(batch);
         }
-        let last_five = |list: Vec<ProducedBatch>| list[list.len().saturating_sub(BATCHES_MAX)..].to_vec();
+        let last_five =
+            |list: Vec<ProducedBatch>| list[list.len().saturating_sub(BATCHES_MAX)..].to_vec();
         by_producer
             .into_iter()
-            .flat_map(|(id, list)| last_five(list).into_iter().map(move |batch| (ProducerId(id), batch)))
+            .flat_map(|(id, list)| {
+                last_five(list)
+                    .into_iter()
+                    .map(move |batch| (ProducerId(id), batch))
+            })
             .collect()
     }
 
@@ -383,7 +445,9 @@ impl Group {
                 timestamp: b.timestamp,
             };
             match deltas.last_mut() {
-                Some(ControlRecord::ProducerDelta { producer, batches, .. }) if *producer == id => batches.push(batch),
+                Some(ControlRecord::ProducerDelta {
+                    producer, batches, ..
+                }) if *producer == id => batches.push(batch),
                 _ => deltas.push(ControlRecord::ProducerDelta {
                     topic_partition: self.log.id(),
                     producer: id,
@@ -409,8 +473,16 @@ impl Group {
         let batches = self
             .batches
             .into_iter()
-            .map(|b| TailBatch { offset_first: b.offset_first, bytes: b.bytes })
+            .map(|b| TailBatch {
+                offset_first: b.offset_first,
+                bytes: b.bytes,
+            })
             .collect();
-        CommittedRun { log: self.log, run, batches, producers }
+        CommittedRun {
+            log: self.log,
+            run,
+            batches,
+            producers,
+        }
     }
 }

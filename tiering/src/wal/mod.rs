@@ -18,5 +18,5 @@ mod tail_budget;
 
 pub use buffer::Buffered;
 pub use engine::{Wal, WalConfig, WalEnded};
-pub use replay::{ReplayedRun, WalRange, replay_range};
+pub use replay::{ReplayError, ReplayedRun, WalRange, replay_range};
 pub use table::WalTable;

@@ -37,7 +37,9 @@ pub struct ReplayedRun {
 pub enum ReplayError {
     #[error(transparent)]
     Tail(#[from] Arc<TailError>),
-    #[error("{key} belongs to {found}, expected {expected}; an object was copied or renamed by hand")]
+    #[error(
+        "{key} belongs to {found}, expected {expected}; an object was copied or renamed by hand"
+    )]
     Foreign {
         key: Key,
         found: String,

@@ -17,7 +17,10 @@ fn a_group_becomes_stable_with_the_assignment_of_its_leader() {
     assert_eq!(t.take_records().len(), 1);
     for (member, token) in [(leader, token), (follower, waiting)] {
         let synced = t.synced(token).unwrap();
-        assert_eq!(synced.assignment, format!("assignment of {}", member.member));
+        assert_eq!(
+            synced.assignment,
+            format!("assignment of {}", member.member)
+        );
         assert_eq!(synced.protocol.as_deref(), Some("range"));
     }
 }
