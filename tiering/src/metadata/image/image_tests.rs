@@ -430,13 +430,23 @@ fn a_checkpoint_moves_every_owned_group_and_counts_page_by_page() {
         (current.checkpointed, current.data_floor, current.wal_floor),
         (Slot(10), 2, Slot(4))
     );
-    // Repeated word for word: nothing changes.
+    // Repeated: what was accepted stays so, and what was refused is below the floor by now.
     let before = image.state_hash();
+    let accepted = checkpoint(two, 10, (2, 4), vec![update(0, 1, None, 1, two)]);
+    let outcome = CheckpointOutcome {
+        accepted: 1,
+        refused: vec![],
+    };
     assert_eq!(
-        ok(&mut image, 4, record),
+        ok(&mut image, 4, accepted),
         CommandOutcome::Checkpoint(outcome)
     );
     assert_eq!(image.state_hash(), before);
+    let late = rejected(&mut image, record);
+    assert!(
+        matches!(late, CommandRejected::OutputBelowFloor { .. }),
+        "{late}"
+    );
     // A grant begins at the last checkpoint.
     ok(&mut image, 5, assign_to(&[(4, two)]));
     assert_eq!(replay(&image, 4), [(two, 10, None)]);
