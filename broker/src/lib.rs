@@ -1,1 +1,3 @@
 //! The `weir` broker: network, APIs, coordinators over the tiering layer.
+
+pub mod config;

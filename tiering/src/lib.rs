@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod env;
+pub mod fenced_log;
 pub mod format;
 pub mod ids;
 pub mod keys;
