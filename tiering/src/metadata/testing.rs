@@ -1,16 +1,5 @@
-//! What the tests of the metadata share: a store with faults, registrations, random commands.
+//! What the tests of the metadata share: registrations, topics, pages, random commands.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
-use async_trait::async_trait;
-use bytes::Bytes;
 use weir_protocol::types::{PartitionIndex, Uuid};
 
 use super::{
@@ -28,7 +17,7 @@ use super::{
 };
 use crate::{
     env::{
-        Env, Rand,
+        Rand,
         testing::{self, SeededRand},
     },
     format::{ObjectKind, ObjectRef, PageRef, StoreId},
@@ -37,17 +26,9 @@ use crate::{
         checkpoint_record::{CheckpointRecord, PageUpdate},
         placement::Placement,
     },
-    store::{
-        Body, DynStore, Key, ObjectMeta, PutIdentity, PutOutcome, Store, StoreError,
-        StoreErrorKind, memory::MemoryStore,
-    },
 };
 
 pub const CLUSTER: ClusterId = ClusterId(Uuid([9; 16]));
-
-pub fn env() -> Env {
-    testing::env(1)
-}
 
 pub fn process(n: u8) -> ProcessId {
     ProcessId(Uuid([n; 16]))
@@ -104,100 +85,6 @@ pub fn page(writer: Incarnation, number: u64) -> PageRef {
         position: 96,
         len: 1000,
         crc: 7,
-    }
-}
-
-/// A memory store that loses requests and replies, waits, and counts.
-pub struct FaultyStore {
-    pub inner: MemoryStore,
-    rand: SeededRand,
-    env: Env,
-    /// Of 100 puts, how many happen and answer "unclear".
-    pub lost_replies: u64,
-    /// Of 100 puts, how many do not happen and answer "unclear".
-    pub lost_requests: u64,
-    /// Every put takes this long.
-    pub put_time: Duration,
-    pub puts: AtomicU64,
-}
-
-impl FaultyStore {
-    pub fn new(env: &Env) -> FaultyStore {
-        FaultyStore {
-            inner: MemoryStore::default(),
-            rand: SeededRand::new(7),
-            env: env.clone(),
-            lost_replies: 0,
-            lost_requests: 0,
-            put_time: Duration::ZERO,
-            puts: AtomicU64::new(0),
-        }
-    }
-
-    fn hits(&self, percent: u64) -> bool {
-        testing::below(&self.rand, 100) < percent
-    }
-}
-
-pub fn shared(store: FaultyStore) -> (Arc<FaultyStore>, DynStore) {
-    let store = Arc::new(store);
-    (store.clone(), store)
-}
-
-#[async_trait]
-impl Store for FaultyStore {
-    async fn put_if_absent(
-        &self,
-        key: &Key,
-        body: &Body,
-        identity: PutIdentity,
-    ) -> Result<PutOutcome, StoreError> {
-        self.puts.fetch_add(1, Ordering::Relaxed);
-        if !self.put_time.is_zero() {
-            self.env.clock.sleep(self.put_time).await;
-        }
-        let unclear = || StoreError::new(StoreErrorKind::Retry, "put_if_absent", key, "unclear");
-        if self.hits(self.lost_requests) {
-            return Err(unclear());
-        }
-        let outcome = self.inner.put_if_absent(key, body, identity).await;
-        if self.hits(self.lost_replies) {
-            return Err(unclear());
-        }
-        outcome
-    }
-
-    async fn put_large(&self, key: &Key, body: &Body) -> Result<(), StoreError> {
-        self.inner.put_large(key, body).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.inner.get_range(key, range).await
-    }
-
-    async fn get_suffix(&self, key: &Key, len: u64) -> Result<(Bytes, u64), StoreError> {
-        self.inner.get_suffix(key, len).await
-    }
-
-    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
-        self.inner.head(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        start_after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<ObjectMeta>, StoreError> {
-        self.inner.list(prefix, start_after, limit).await
-    }
-
-    async fn delete_many(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.inner.delete_many(keys).await
     }
 }
 
