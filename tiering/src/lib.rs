@@ -3,7 +3,9 @@
 //! Knows no Kafka API and no network. Everything ambient (time, randomness, tasks, files) comes in
 //! through [`env::Env`] and [`store::Store`], so that a simulator can own it.
 
+pub mod cluster;
 pub mod env;
 pub mod format;
 pub mod ids;
+pub mod keys;
 pub mod store;
