@@ -5,7 +5,10 @@
 
 pub mod cluster;
 pub mod env;
+pub mod fenced_log;
 pub mod format;
 pub mod ids;
 pub mod keys;
+pub mod metadata;
+pub mod ownership;
 pub mod store;

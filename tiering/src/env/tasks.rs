@@ -16,6 +16,8 @@ pub enum TaskKind {
     WalFlush,
     /// Appends to the metadata log. Never cancelled while it holds a slot.
     MetadataWriter,
+    /// Writes one snapshot of the metadata.
+    MetadataSnapshot,
     /// Writes checkpoints.
     Checkpoint,
     /// Accepts connections of one listener.
