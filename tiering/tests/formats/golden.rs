@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use weir_tiering::{
+    cluster::open_or_create,
     format::{
         FormatError,
         checkpoint::{decode_checkpoint, decode_page},
@@ -16,11 +17,13 @@ use weir_tiering::{
         wal::{WalTail, decode_wal, decode_wal_tail},
     },
     ids::PutId,
+    keys,
+    store::{Store, memory::MemoryStore},
 };
 
 use crate::{
     checkpoint::small_checkpoint,
-    wal::{bytes_of, small_wal, some_seal, wide_wal},
+    wal::{CLUSTER, bytes_of, small_wal, some_seal, wide_wal},
 };
 
 /// What this build writes. `exact`: byte for byte; the others hold zstd frames, whose bytes may change
@@ -37,13 +40,37 @@ fn golden_files() -> Vec<Golden> {
         exact,
         written_today: bytes_of(object),
     };
+    let cluster = created_cluster();
     let seal = weir_tiering::format::seal::build_seal(&some_seal(), PutId([1; 16]));
     vec![
         golden("v1/wal", true, &small_wal().object),
         golden("v1/wal-compressed", false, &wide_wal(120).object),
         golden("v1/seal", true, &seal),
+        Golden {
+            name: "v1/cluster",
+            exact: false, // it names the version of the software
+            written_today: cluster,
+        },
         golden("v1/checkpoint", true, &small_checkpoint().0.object),
     ]
+}
+
+/// The object `cluster` of a new store.
+fn created_cluster() -> Bytes {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let env = weir_tiering::env::testing::env(1);
+        let store = MemoryStore::default();
+        let opened = open_or_create(&env, &store, Some(CLUSTER), true)
+            .await
+            .unwrap();
+        assert!(opened.created);
+        store.get(&keys::cluster()).await.unwrap()
+    })
 }
 
 pub fn path_of(name: &str) -> PathBuf {
@@ -98,6 +125,9 @@ fn golden_files_are_read_and_still_written_the_same() {
     assert!(today.controls.compressed && stored.footer.controls.compressed);
     assert_eq!(stored.footer.rows, today.rows);
     assert_eq!(decode_seal(&read("v1/seal")), Ok(some_seal()));
+    let cluster = weir_tiering::cluster::decode(&read("v1/cluster")).unwrap();
+    assert_eq!((cluster.cluster_id, cluster.format_level), (CLUSTER, 1));
+    assert_eq!(cluster.probe, "own");
     let checkpoint = decode_checkpoint(&read("v1/checkpoint")).unwrap();
     let (_, pages) = small_checkpoint();
     let stored: Vec<_> = checkpoint
@@ -129,6 +159,9 @@ fn dumps_say_what_is_inside() {
         seal.contains("seals lane 0 of broker 7 epoch 42 at slot 3 (takeover)"),
         "{seal}"
     );
+    let (cluster, _) = text_of(&read("v1/cluster"));
+    let line = format!("cluster {CLUSTER} of format level 1, probe result 'own'");
+    assert!(cluster.contains(&line), "{cluster}");
     let (checkpoint, _) = text_of(&read("v1/checkpoint"));
     for line in [
         "PG 200 ownership epoch 4",

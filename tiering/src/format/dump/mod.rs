@@ -14,7 +14,9 @@ use super::{
     FormatError, ObjectHeader, ObjectKind,
     envelope::{OpenObject, TRAILER_LEN, decode_header, decode_trailer, open_object},
     seal::decode_seal,
+    verify::cluster_problem,
 };
+use crate::cluster;
 
 /// Writes what `bytes`, a whole object, say. Never panics; an error names the first problem, which
 /// stands in the text too.
@@ -75,6 +77,7 @@ impl<W: fmt::Write> Dump<'_, W> {
             ObjectKind::Wal => self.wal(bytes),
             ObjectKind::Seal => self.seal(bytes),
             ObjectKind::Checkpoint => self.checkpoint(bytes),
+            ObjectKind::Cluster => self.cluster(bytes),
             _ => self.raw(open),
         }
     }
@@ -105,6 +108,17 @@ impl<W: fmt::Write> Dump<'_, W> {
                 )
             }
             Err(error) => self.problem("", error),
+        }
+    }
+
+    fn cluster(&mut self, bytes: &Bytes) -> fmt::Result {
+        match cluster::decode(bytes) {
+            Ok(record) => writeln!(
+                self.out,
+                "cluster {} of format level {}, probe result '{}'",
+                record.cluster_id, record.format_level, record.probe
+            ),
+            Err(error) => self.problem("", cluster_problem(error)),
         }
     }
 
