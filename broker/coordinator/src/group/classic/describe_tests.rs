@@ -97,13 +97,19 @@ fn groups_are_listed_with_filters_in_any_case() {
         PreparingRebalance,
     );
     let all = [stable.clone(), preparing.clone(), simple.clone()];
+    let of = |rows: &[&(String, String, GroupState)]| -> Vec<_> {
+        rows.iter().map(|row| (*row).clone()).collect()
+    };
 
     assert_eq!(list(&mut t, &[], &[]), all);
-    assert_eq!(list(&mut t, &["stable"], &[]), [stable.clone()]);
-    assert_eq!(list(&mut t, &[" STABLE ", "empty"], &[]), [stable, simple]);
+    assert_eq!(list(&mut t, &["stable"], &[]), of(&[&stable]));
+    assert_eq!(
+        list(&mut t, &[" STABLE ", "empty"], &[]),
+        of(&[&stable, &simple])
+    );
     assert_eq!(
         list(&mut t, &["PreparingRebalance"], &["Classic"]),
-        [preparing]
+        of(&[&preparing])
     );
     assert_eq!(list(&mut t, &[], &["classic", "share"]), all);
     assert_eq!(list(&mut t, &[], &["consumer"]), []);
