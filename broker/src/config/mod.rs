@@ -25,6 +25,9 @@ mod topic;
 mod topic_keys;
 mod value;
 
+#[cfg(test)]
+mod properties_tests;
+
 pub use broker::{
     BrokerConfig, ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, LogFormat,
     ProduceValidate, ProducerConfig, StoreUrl, TopicCreationConfig,

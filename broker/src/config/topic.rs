@@ -17,7 +17,8 @@ use super::{
 /// Settings that a topic has of its own, by name, in the text form that the client sent.
 pub type Overrides = BTreeMap<String, String>;
 
-/// Longest value of an override (ConfigurationControlManager: Short.MAX_VALUE).
+/// Longest value of an override, in UTF-16 units (ConfigurationControlManager: Short.MAX_VALUE; its
+/// message says bytes).
 pub const VALUE_CHARS_MAX: usize = 32_767;
 
 /// What `compression.type` asks of the broker.
@@ -84,7 +85,7 @@ pub enum TopicConfigError {
     #[error("Null value not supported for topic configs: {name}")]
     NullValue { name: String },
     #[error(
-        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_CHARS_MAX} characters."
+        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_CHARS_MAX} bytes."
     )]
     ValueTooLong { name: String },
     #[error("Invalid value {value} for configuration {name}: {reason}")]
@@ -173,7 +174,7 @@ pub fn validate<'a>(
         let Some(text) = text else {
             return Err(TopicConfigError::NullValue { name });
         };
-        if text.chars().nth(VALUE_CHARS_MAX).is_some() {
+        if text.encode_utf16().nth(VALUE_CHARS_MAX).is_some() {
             return Err(TopicConfigError::ValueTooLong { name });
         }
         parse(topic_key, text)?;
