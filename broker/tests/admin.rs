@@ -1,5 +1,7 @@
 //! Admin HTTP over a real socket.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{

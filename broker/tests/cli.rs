@@ -1,5 +1,7 @@
 //! The real binary: exit codes, and what goes to stdout and stderr.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::process::{Command, Output};
 
 /// Runs `weir` with nothing but these variables in its environment.
@@ -22,7 +24,12 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn usage_and_configuration_errors_exit_with_2_and_say_why() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+    type Case = (
+        &'static [&'static str],
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let cases: [Case; 6] = [
         (&[], &[], "Usage: weir <COMMAND>"),
         (&["stop"], &[], "unrecognized subcommand 'stop'"),
         (&["start", "--node"], &[], "--node"),

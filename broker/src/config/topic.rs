@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     error::ConfigError,
+    key::{Class, Reason},
     layers::Settings,
     topic_keys::{self, Synonym, TopicKey},
     value::{self, Value},
@@ -53,8 +54,8 @@ pub struct CleanupPolicy {
     pub delete: bool,
 }
 
-/// The settings of one topic that the broker acts on or soon will.
-#[derive(Clone, Debug, PartialEq)]
+/// The settings of one topic that the broker acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
     pub compression: Compression,
@@ -65,16 +66,6 @@ pub struct TopicConfig {
     pub timestamp_before_max_ms: i64,
     /// How far a record's CreateTime may lie after the broker's clock.
     pub timestamp_after_max_ms: i64,
-    /// -1: no limit.
-    pub retention_ms: i64,
-    /// Per partition; -1: no limit.
-    pub retention_bytes: i64,
-    pub delete_retention_ms: i64,
-    pub compaction_lag_min_ms: i64,
-    pub compaction_lag_max_ms: i64,
-    pub cleanable_dirty_ratio_min: f64,
-    pub segment_bytes: u32,
-    pub segment_ms: i64,
 }
 
 /// A topic's settings that cannot be accepted: Kafka's INVALID_CONFIG (40) with this message.
@@ -159,6 +150,12 @@ fn scaled(synonym: &Synonym, value: &Value) -> Value {
     }
 }
 
+/// Whether a topic has settings of its own that should free space, which this version never does.
+pub fn expects_space(overrides: &Overrides) -> bool {
+    let mut keys = overrides.keys().filter_map(|name| topic_keys::find(name));
+    keys.any(|topic_key| topic_key.key.class == Class::Accepted(Reason::FreesNoSpace))
+}
+
 /// Checks the settings of a topic that is to be created (or altered): names, values, and what they
 /// mean together with what the topic inherits. `None` is a null value from the wire.
 pub fn validate<'a>(
@@ -226,28 +223,16 @@ impl TopicConfig {
             Value::Number(number) => number,
             _ => unreachable!("{name} is declared as a number"),
         };
-        let size = |name: &str| u32::try_from(number(name)).unwrap_or(0);
         Ok(TopicConfig {
             cleanup_policy: cleanup_policy(&values["cleanup.policy"]),
             compression: compression(&values),
-            message_bytes_max: size("max.message.bytes"),
+            message_bytes_max: u32::try_from(number("max.message.bytes")).unwrap_or(0),
             timestamp_type: match &values["message.timestamp.type"] {
                 Value::Text(text) if text == "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
             },
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
-            retention_ms: number("retention.ms"),
-            retention_bytes: number("retention.bytes"),
-            delete_retention_ms: number("delete.retention.ms"),
-            compaction_lag_min_ms: number("min.compaction.lag.ms"),
-            compaction_lag_max_ms: number("max.compaction.lag.ms"),
-            cleanable_dirty_ratio_min: match values["min.cleanable.dirty.ratio"] {
-                Value::Real(ratio) => ratio,
-                _ => unreachable!("min.cleanable.dirty.ratio is declared as a real number"),
-            },
-            segment_bytes: size("segment.bytes"),
-            segment_ms: number("segment.ms"),
         })
     }
 }
