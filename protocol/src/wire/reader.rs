@@ -269,17 +269,11 @@ impl Reader {
         let bytes = self.slice(start, length, field)?;
         match Str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
-            Err(bytes) => Err(self.not_utf8(start, field, &bytes)),
+            Err(error) => {
+                let valid = error.valid_up_to();
+                Err(self.error_at(start, field, DecodeErrorKind::InvalidUtf8 { valid }))
+            }
         }
-    }
-
-    #[cold]
-    fn not_utf8(&self, start: usize, field: &'static str, bytes: &[u8]) -> DecodeError {
-        let valid = match std::str::from_utf8(bytes) {
-            Ok(_) => bytes.len(),
-            Err(error) => error.valid_up_to(),
-        };
-        self.error_at(start, field, DecodeErrorKind::InvalidUtf8 { valid })
     }
 
     #[inline]
