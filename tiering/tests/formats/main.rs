@@ -8,6 +8,7 @@ mod checkpoint;
 mod envelope;
 mod golden;
 mod hostile;
+mod metadata;
 mod proto_agreement;
 mod python;
 mod reads;
