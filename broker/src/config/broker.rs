@@ -4,10 +4,13 @@
 //! Does not own: parsing of single values (`value`), listeners (`listeners`), topics (`topic`).
 //! Invariant: a `BrokerConfig` that exists is valid; nobody parses a setting again.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use weir_protocol::types::Uuid;
-use weir_tiering::ids::{BrokerId, ClusterId};
+use weir_tiering::{
+    ids::{BrokerId, ClusterId},
+    store::url::StoreUrl,
+};
 
 use super::{
     classify,
@@ -19,24 +22,6 @@ use super::{
     topic::TopicDefaults,
     value::Value,
 };
-
-/// Where all data is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// An absolute path. It need not exist.
-    Directory(PathBuf),
-    /// Forgets everything at exit.
-    Memory,
-}
-
-impl std::fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StoreUrl::Directory(path) => write!(f, "{}", path.display()),
-            StoreUrl::Memory => f.write_str("memory:"),
-        }
-    }
-}
 
 /// When gathered records are written to the store (design §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,14 +158,18 @@ impl BrokerConfig {
         let connection = checks.keep(checks.read.connection());
         let group = checks.keep(checks.read.group());
         let flush = checks.keep(checks.read.flush());
+        let log_level = checks.keep(checks.read.log_level());
         let (Some(listeners), Some(store_url), Some(admin), Some(node_id)) =
             (listeners, store_url, admin, node_id)
         else {
             return Err(ConfigErrors(checks.errors));
         };
-        let (Some(cluster_id), Some(topic_defaults), Some(connection), Some(group), Some(flush)) =
-            (cluster_id, topic_defaults, connection, group, flush)
+        let (Some(cluster_id), Some(topic_defaults), Some(connection)) =
+            (cluster_id, topic_defaults, connection)
         else {
+            return Err(ConfigErrors(checks.errors));
+        };
+        let (Some(group), Some(flush), Some(log_level)) = (group, flush, log_level) else {
             return Err(ConfigErrors(checks.errors));
         };
         let read = Reader(&settings);
@@ -213,7 +202,7 @@ impl BrokerConfig {
             group,
             producer: read.producer(),
             topic_defaults,
-            log_level: read.text("weir.log.level").unwrap_or_default(),
+            log_level,
             log_format: match read.text("weir.log.format").as_deref() {
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Text,
@@ -290,7 +279,9 @@ impl Reader<'_> {
     }
 
     fn store_url(self) -> Result<StoreUrl, ConfigError> {
-        self.parsed("weir.store.url", parse_store_url)
+        self.parsed("weir.store.url", |text| {
+            StoreUrl::parse(text).map_err(|error| error.to_string())
+        })
     }
 
     /// As Kafka: `broker.id` is another name of `node.id`; both may be set if they agree.
@@ -365,6 +356,12 @@ impl Reader<'_> {
         })
     }
 
+    fn log_level(self) -> Result<String, ConfigError> {
+        self.parsed("weir.log.level", |text| {
+            crate::telemetry::log::parse_level(text).map(|_| text.to_owned())
+        })
+    }
+
     fn topic_creation(self) -> TopicCreationConfig {
         TopicCreationConfig {
             auto_create: self.boolean("auto.create.topics.enable"),
@@ -410,28 +407,6 @@ impl Reader<'_> {
             expiration_check_interval: self.millis("producer.id.expiration.check.interval.ms"),
         }
     }
-}
-
-fn parse_store_url(text: &str) -> Result<StoreUrl, String> {
-    if text == "memory:" {
-        return Ok(StoreUrl::Memory);
-    }
-    let path = match text.split_once("://") {
-        Some(("file", path)) if path.starts_with('/') => path,
-        Some(("file", _)) => return Err("a file URL is file:///absolute/path".to_owned()),
-        Some((scheme, _)) => {
-            return Err(format!(
-                "this version has no store for {scheme}://; use a path, file:///path or memory:"
-            ));
-        }
-        None if text.starts_with("memory") && text.contains(':') => {
-            return Err("the store in memory is written 'memory:'".to_owned());
-        }
-        None => text,
-    };
-    std::path::absolute(path)
-        .map(StoreUrl::Directory)
-        .map_err(|error| error.to_string())
 }
 
 fn parse_per_ip(text: &str) -> Result<BTreeMap<IpAddr, u32>, String> {

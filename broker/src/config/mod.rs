@@ -13,6 +13,7 @@ mod classify;
 mod describe;
 mod environment;
 mod error;
+mod group_keys;
 mod key;
 mod keys;
 mod layers;
@@ -26,7 +27,7 @@ mod value;
 
 pub use broker::{
     BrokerConfig, ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, LogFormat,
-    ProduceValidate, ProducerConfig, StoreUrl, TopicCreationConfig,
+    ProduceValidate, ProducerConfig, TopicCreationConfig,
 };
 pub use describe::{
     ConfigEntry, ConfigSource, ConfigSynonym, broker as describe_broker, config_type,
@@ -35,6 +36,7 @@ pub use describe::{
 pub use environment::{Variable, read as read_environment};
 pub use error::{ConfigError, ConfigErrors};
 pub use key::{Class, Importance, Key, Kind, Reason, Update};
+pub use keys::all as all_keys;
 pub use layers::{File, Layers, Setting, Settings, Source};
 pub use listeners::{HostPort, Listener, Listeners};
 pub use machine::Machine;
@@ -42,3 +44,23 @@ pub use topic::{
     CleanupPolicy, Compression, Overrides, TimestampType, TopicConfig, TopicConfigError,
     TopicDefaults, validate as validate_topic,
 };
+pub use topic_keys::{Scale, Synonym, TopicKey};
+pub use value::Value;
+
+/// The declarations of all topic settings, by name.
+pub fn all_topic_keys() -> impl Iterator<Item = &'static TopicKey> {
+    topic_keys::ALL.iter()
+}
+
+/// The declarations of all group settings, by name.
+pub fn all_group_keys() -> impl Iterator<Item = &'static Key> {
+    group_keys::ALL.iter()
+}
+
+/// The parsed default of a key; `Err` if a declaration contradicts itself (tested for all).
+pub fn default_value(key: &Key) -> Result<Value, String> {
+    match key.default {
+        None => Ok(Value::Null),
+        Some(text) => value::parse(key, text),
+    }
+}

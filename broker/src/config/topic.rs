@@ -6,11 +6,12 @@
 //! Invariant: overrides that passed `validate` resolve.
 
 use std::collections::BTreeMap;
+use weir_protocol::records::{self, Codec};
 
 use super::{
     error::ConfigError,
     layers::Settings,
-    topic_keys::{self, Scale, Synonym, TopicKey},
+    topic_keys::{self, Synonym, TopicKey},
     value::{self, Value},
 };
 
@@ -36,6 +37,21 @@ pub enum Compression {
     Zstd {
         level: i32,
     },
+}
+
+impl Compression {
+    /// The codec that batches must have; `None`: whatever the producer chose.
+    pub fn target(self) -> Option<records::Compression> {
+        let with = |codec, level| Some(records::Compression { codec, level });
+        match self {
+            Compression::Producer => None,
+            Compression::Uncompressed => with(Codec::None, None),
+            Compression::Gzip { level } => with(Codec::Gzip, Some(level)),
+            Compression::Snappy => with(Codec::Snappy, None),
+            Compression::Lz4 { level } => with(Codec::Lz4, Some(level)),
+            Compression::Zstd { level } => with(Codec::Zstd, Some(level)),
+        }
+    }
 }
 
 /// What `message.timestamp.type` asks of the broker.
@@ -149,12 +165,12 @@ fn inherited(topic_key: &TopicKey, settings: &Settings) -> Value {
 }
 
 fn scaled(synonym: &Synonym, value: &Value) -> Value {
-    match (synonym.scale, value) {
-        (Scale::RetentionMillis(_), Value::Number(n)) if *n < 0 => Value::Number(-1),
-        (Scale::Millis(factor) | Scale::RetentionMillis(factor), Value::Number(n)) => {
-            Value::Number(n.saturating_mul(factor))
+    match value {
+        Value::Number(number) => {
+            let text = synonym.scale.apply(&number.to_string());
+            Value::Number(text.parse().expect("a scaled number is a number"))
         }
-        (_, value) => value.clone(),
+        value => value.clone(),
     }
 }
 

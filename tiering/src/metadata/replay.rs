@@ -4,7 +4,10 @@
 //! other, so a missing slot with an object or a snapshot above it was lost, and is an error, never an
 //! end. Does not own: writing (`register`, `writer`). Reads only; may run beside a controller.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -23,11 +26,11 @@ use crate::{
         snapshot,
         tail::{Applied, Tail},
     },
-    store::{DynStore, StoreErrorKind, backoff::Backoff},
+    store::{DynStore, StoreErrorKind, backoff::Backoff, put::Patience},
 };
 
 /// Entries that are held in memory at once while replaying.
-const ENTRIES_AT_ONCE: usize = 256;
+const ENTRIES_AT_ONCE: usize = 64;
 /// Slots above the end that are looked at before it is believed.
 const LOOK_AHEAD: u64 = 15;
 /// Reads of an object before it counts as damaged.
@@ -64,13 +67,16 @@ pub struct Replayed {
     pub(super) own_snapshots: OwnSnapshots,
     pub(super) tail: Tail,
     pub(super) since_snapshot: SinceSnapshot,
+    patience: Patience,
 }
 
-/// Reads the whole log of `cluster`. Waits while the store is away.
+/// Reads the whole log of `cluster`. `patience`: how long a store that does not answer is waited for,
+/// until the writer runs, which waits for ever.
 pub async fn open(
     env: Env,
     store: DynStore,
     cluster: ClusterId,
+    patience: Patience,
 ) -> Result<Replayed, MetadataError> {
     let own_snapshots = OwnSnapshots::default();
     let own = own_snapshots.clone();
@@ -78,7 +84,8 @@ pub async fn open(
         env.clone(),
         store.clone(),
         Arc::new(move |number| own.contains(number)),
-    );
+    )
+    .with_patience(patience);
     let mut replayed = Replayed {
         env,
         store,
@@ -87,6 +94,7 @@ pub async fn open(
         own_snapshots,
         tail: Tail::default(),
         since_snapshot: SinceSnapshot::default(),
+        patience,
     };
     replayed.reload().await?;
     Ok(replayed)
@@ -210,15 +218,24 @@ impl Replayed {
         F: Future<Output = Result<T, crate::store::StoreError>>,
     {
         let mut backoff = Backoff::default();
+        let started = self.env.clock.boot();
         loop {
+            let waited = self.env.clock.boot().saturating_sub(started);
             match attempt().await {
-                Err(error) if error.kind == StoreErrorKind::Retry => {
+                Err(error) if error.kind == StoreErrorKind::Retry && self.may_wait(waited) => {
                     tracing::debug!(%error, "will be repeated");
                     let pause = backoff.next(&self.env);
                     self.env.clock.sleep(pause).await;
                 }
                 answer => return answer,
             }
+        }
+    }
+
+    fn may_wait(&self, waited: Duration) -> bool {
+        match self.patience {
+            Patience::Forever => true,
+            Patience::Limited(limit) => waited < limit,
         }
     }
 

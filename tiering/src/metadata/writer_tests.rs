@@ -26,6 +26,7 @@ use crate::{
         Body, DynStore, Key, Verb,
         faulty::{Chances, Fault, FaultyStore},
         memory::MemoryStore,
+        put::Patience,
     },
 };
 
@@ -36,7 +37,9 @@ fn setup() -> (Env, Arc<FaultyStore>, DynStore) {
 }
 
 async fn started(env: &Env, store: &DynStore, process_number: u8) -> MetadataLog {
-    let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     let (log, epoch) = replayed
         .register(registration(1, process_number))
         .await
@@ -72,7 +75,9 @@ async fn a_restart_reads_the_state_that_was_acknowledged() {
     let closed = log.append_one(topic(99)).await.unwrap_err();
     assert_eq!(closed.kind(), MetadataErrorKind::Closed);
 
-    let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     assert_eq!(*replayed.image(), *image);
     assert_eq!(replayed.image().state_hash(), image.state_hash());
     assert_eq!((replayed.next_slot(), replayed.term()), (Slot(21), Term(1)));
@@ -135,15 +140,19 @@ async fn commands_that_queue_while_an_entry_is_in_flight_share_the_next_one() {
     let answer = log.append_one(Command::Fence(reserved)).await.unwrap();
     assert_eq!(answer, Err(CommandRejected::Reserved));
     assert_eq!(log.image().next_slot, slot);
-    let replayed = open(env, store, CLUSTER).await.unwrap();
+    let replayed = open(env, store, CLUSTER, Patience::Forever).await.unwrap();
     assert_eq!(*replayed.image(), *log.image());
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_registrations_for_a_slot_one_is_lost_and_sees_the_other() {
     let (env, _, store) = setup();
-    let one = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
-    let two = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let one = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
+    let two = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     let (winner, epoch) = one.register(registration(1, 1)).await.unwrap();
     winner.append_one(topic(1)).await.unwrap().unwrap();
     let Err(RegisterError::Lost(mut lost)) = two.register(registration(2, 2)).await else {
@@ -183,7 +192,7 @@ async fn a_fenced_writer_acknowledges_nothing() {
         assert_eq!(answer.unwrap_err().kind(), MetadataErrorKind::NotController);
     }
     assert!(new.append_one(topic(1)).await.unwrap().is_ok());
-    let replayed = open(env, store, CLUSTER).await.unwrap();
+    let replayed = open(env, store, CLUSTER, Patience::Forever).await.unwrap();
     assert_eq!(replayed.image().topics.len(), 1);
 }
 
@@ -210,7 +219,9 @@ async fn under_faults_every_acknowledged_command_is_in_the_log_exactly_once() {
         }
         faults.calm();
         env.clock.sleep(Duration::from_secs(1)).await;
-        let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+        let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+            .await
+            .unwrap();
         assert_eq!(*replayed.image(), *log.image(), "seed {seed}");
         assert_eq!(replayed.image().topics.len(), 30);
         assert_eq!(verify(&env, &store, CLUSTER).await.unwrap().damage_count, 0);
@@ -221,7 +232,9 @@ async fn under_faults_every_acknowledged_command_is_in_the_log_exactly_once() {
             flip_bit: 50,
             ..Chances::default()
         });
-        let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+        let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+            .await
+            .unwrap();
         assert_eq!(*replayed.image(), *log.image(), "seed {seed}");
     }
 }
@@ -263,7 +276,7 @@ async fn the_writer_ends_with_its_last_handle() {
     drop(log);
     tasks.stop();
     tasks.ended().await;
-    let replayed = open(env, store, CLUSTER).await.unwrap();
+    let replayed = open(env, store, CLUSTER, Patience::Forever).await.unwrap();
     let state = replayed
         .image()
         .incarnations
@@ -308,7 +321,9 @@ async fn snapshots_are_written_and_stand_for_the_entries_below() {
         .map(|n| keys::metadata_log(Slot(n)))
         .collect();
     store.delete_many(&below).await.unwrap();
-    let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     assert_eq!(*replayed.image(), *image);
     let found = verify(&env, &store, CLUSTER).await.unwrap();
     assert_eq!((found.entries, found.damage_count), (21, 0));
@@ -319,7 +334,7 @@ async fn snapshots_are_written_and_stand_for_the_entries_below() {
         Bytes::from_static(b"torn"),
     )
     .await;
-    let error = open(env.clone(), store.clone(), CLUSTER)
+    let error = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
         .await
         .err()
         .unwrap();
@@ -354,7 +369,7 @@ async fn damage_is_an_error_that_names_the_object_never_an_end() {
             Some(bytes) => overwrite(&store, &key, bytes).await,
             None => store.delete_many(std::slice::from_ref(&key)).await.unwrap(),
         }
-        let error = open(env.clone(), store.clone(), CLUSTER)
+        let error = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
             .await
             .err()
             .unwrap();
@@ -366,9 +381,15 @@ async fn damage_is_an_error_that_names_the_object_never_an_end() {
         assert_eq!((found.next_slot, found.tail.is_none()), (Slot(8), true));
     }
     overwrite(&store, &key, sound).await;
-    assert!(open(env.clone(), store.clone(), CLUSTER).await.is_ok());
+    assert!(
+        open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+            .await
+            .is_ok()
+    );
     // The last entry alone cannot be told from the end; a snapshot above it can.
-    let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     let number = snapshot::number(&replayed.tail).unwrap();
     let object = snapshot::encode(
         &replayed.tail,
@@ -404,7 +425,10 @@ async fn a_snapshot_of_another_state_is_found() {
     assert_eq!(found.damage[0].key, key.as_str());
     // Whoever starts from it notices at the next entry, by the writer's state hash.
     log.append_one(topic(3)).await.unwrap().unwrap();
-    let error = open(env, store, CLUSTER).await.err().unwrap();
+    let error = open(env, store, CLUSTER, Patience::Forever)
+        .await
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("state hash"), "{error}");
 }
 
@@ -430,7 +454,9 @@ async fn entries_of_a_zombie_are_void_and_the_controller_writes_on_behind_them()
         .await
         .unwrap();
     assert!(log.append_one(topic(1)).await.unwrap().is_ok());
-    let replayed = open(env.clone(), store.clone(), CLUSTER).await.unwrap();
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
     assert_eq!(*replayed.image(), *log.image());
     assert!(replayed.image().topics.by_name("t66").is_none());
     assert_eq!(replayed.next_slot(), Slot(4));
@@ -438,29 +464,57 @@ async fn entries_of_a_zombie_are_void_and_the_controller_writes_on_behind_them()
     assert_eq!((found.void, found.damage_count), (vec![Slot(2)], 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_writer_that_slept_while_the_log_went_on_and_was_cut_is_fenced() {
-    let (env, _, store) = setup();
-    let sleeper = started(&env, &store, 1).await;
-    let other = started(&env, &store, 2).await;
-    for n in 0..4 {
-        other.append_one(topic(n)).await.unwrap().unwrap();
-    }
-    let tail = verify(&env, &store, CLUSTER).await.unwrap().tail.unwrap();
+/// Writes a snapshot of the whole log and deletes every entry.
+async fn cut(env: &Env, store: &DynStore, by: &MetadataLog) {
+    let found = verify(env, store, CLUSTER).await.unwrap();
+    let tail = found.tail.unwrap();
     let number = snapshot::number(&tail).unwrap();
-    let object = snapshot::encode(&tail, number, CLUSTER, other.incarnation(), PutId([1; 16]));
-    store
-        .put_large(&keys::metadata_snapshot(number), &object.body)
-        .await
-        .unwrap();
+    let object = snapshot::encode(&tail, number, CLUSTER, by.incarnation(), PutId([1; 16]));
+    let key = keys::metadata_snapshot(number);
+    store.put_large(&key, &object.body).await.unwrap();
     let below: Vec<Key> = (0..=number.0)
         .map(|n| keys::metadata_log(Slot(n)))
         .collect();
     store.delete_many(&below).await.unwrap();
+}
+
+/// Their slot is free again, so a read shows nothing and a put succeeds: neither may be believed.
+#[tokio::test(start_paused = true)]
+async fn one_that_slept_while_the_log_went_on_and_was_cut_is_fenced() {
+    let (env, _, store) = setup();
+    let appender = started(&env, &store, 1).await;
+    let (log, cluster) = (store.clone(), CLUSTER);
+    let mut starter = open(env.clone(), log, cluster, Patience::Forever)
+        .await
+        .unwrap();
+    let other = started(&env, &store, 2).await;
+    for n in 0..4 {
+        other.append_one(topic(n)).await.unwrap().unwrap();
+    }
+    cut(&env, &store, &other).await;
     env.clock.sleep(Duration::from_secs(90)).await;
-    // Its slot is free again, so its put succeeds; the answer must not.
+    let (age, limit) = (Duration::from_secs(3), Duration::from_secs(1));
+    let looker = appender.clone();
+    let fenced = looker.check_controller(age, limit).await.unwrap_err();
+    assert_eq!(fenced.kind(), MetadataErrorKind::NotController);
+
+    assert_eq!(starter.catch_up().await.unwrap(), 0);
+    let Err(RegisterError::Lost(lost)) = starter.register(registration(1, 3)).await else {
+        panic!("registered behind a log that is gone");
+    };
+    assert_eq!(*lost.image(), *other.image());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_append_after_such_a_sleep_is_not_acknowledged() {
+    let (env, _, store) = setup();
+    let sleeper = started(&env, &store, 1).await;
+    let other = started(&env, &store, 2).await;
+    other.append_one(topic(1)).await.unwrap().unwrap();
+    cut(&env, &store, &other).await;
+    env.clock.sleep(Duration::from_secs(90)).await;
     let fenced = sleeper.append_one(topic(9)).await.unwrap_err();
     assert_eq!(fenced.kind(), MetadataErrorKind::NotController);
-    let replayed = open(env, store, CLUSTER).await.unwrap();
+    let replayed = open(env, store, CLUSTER, Patience::Forever).await.unwrap();
     assert_eq!(*replayed.image(), *other.image());
 }

@@ -430,15 +430,16 @@ fn a_checkpoint_moves_every_owned_group_and_counts_page_by_page() {
         (current.checkpointed, current.data_floor, current.wal_floor),
         (Slot(10), 2, Slot(4))
     );
-    // Repeated: what was accepted stays so, and what was refused is below the floor by now.
+    // Repeated: what was accepted stays so; a page that was refused is below the floor by now.
     let before = image.state_hash();
-    let accepted = checkpoint(two, 10, (2, 4), vec![update(0, 1, None, 1, two)]);
-    let outcome = CheckpointOutcome {
-        accepted: 1,
-        refused: vec![],
-    };
+    let again = vec![
+        update(0, 1, None, 1, two),
+        update(1, 0, None, 2, two),
+        update(2, 1, Some(9), 2, two),
+        update(7, 0, None, 2, two),
+    ];
     assert_eq!(
-        ok(&mut image, 4, accepted),
+        ok(&mut image, 4, checkpoint(two, 10, (2, 4), again)),
         CommandOutcome::Checkpoint(outcome)
     );
     assert_eq!(image.state_hash(), before);

@@ -6,6 +6,8 @@
 //! else: file data is durable after [`Files::sync_file`] or [`Files::sync_path`], a directory entry
 //! after [`Files::sync_dir`] of the directory that holds it.
 
+#[cfg(any(test, feature = "testing"))]
+mod altered;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 mod sim;
@@ -16,6 +18,8 @@ use std::{io, ops::Range};
 
 use bytes::Bytes;
 
+#[cfg(any(test, feature = "testing"))]
+pub use altered::Altered;
 pub use real::RealFiles;
 #[cfg(any(test, feature = "testing"))]
 pub use sim::{Call, SimDisk, SimFiles};

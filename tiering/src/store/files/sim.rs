@@ -290,6 +290,11 @@ impl SimFiles {
         *self.calls_left.lock().expect("no panic inside") = Some(Fuse { calls, last_lands });
     }
 
+    /// The disk that it runs on.
+    pub fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
     pub fn is_dead(&self) -> bool {
         let fuse = *self.calls_left.lock().expect("no panic inside");
         fuse.is_some_and(|fuse| fuse.calls == 0 && !fuse.last_lands)
