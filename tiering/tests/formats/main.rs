@@ -12,4 +12,5 @@ mod metadata;
 mod proto_agreement;
 mod python;
 mod reads;
+mod verify;
 mod wal;
