@@ -150,6 +150,23 @@ async fn a_taken_name_that_cannot_be_made_durable_is_fatal() {
     }
 }
 
+#[tokio::test]
+async fn an_answered_large_put_survives_a_power_loss() {
+    for seed in 0..50 {
+        let disk = SimDisk::default();
+        let store = simulated(&disk);
+        let key = Key::new("data/1");
+        for content in ["first", "second"] {
+            store
+                .put_large(&key, &Body::from(Bytes::from(content)))
+                .await
+                .unwrap();
+        }
+        disk.power_loss(&SeededRand::new(seed));
+        assert_eq!(get(&simulated(&disk), "data/1").await.unwrap(), "second");
+    }
+}
+
 /// Fails the fsync that follows a refused link.
 struct Replaying(SimFiles);
 
