@@ -1,0 +1,5 @@
+//! What a broker tells about itself: the log, the ready line, metrics.
+
+pub mod log;
+pub mod metrics;
+pub mod ready;
