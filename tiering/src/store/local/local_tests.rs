@@ -274,9 +274,8 @@ async fn a_put_that_nobody_waits_for_still_happens() {
     for n in 0..20 {
         let name = format!("a/{n}");
         let mut pending = Box::pin(put(&store, &name));
-        // Polled once, then dropped.
-        let polled = futures::future::poll_immediate(&mut pending).await;
-        assert!(polled.is_none());
+        // Polled once, then dropped: nearly always long before its answer.
+        let _ = futures::future::poll_immediate(&mut pending).await;
     }
     let done = async {
         while store.list("a/", None, 100).await.unwrap().len() < 20 {
