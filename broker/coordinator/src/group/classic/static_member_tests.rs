@@ -174,6 +174,20 @@ fn two_starts_of_one_instance_during_the_initial_delay_are_one_member() {
 }
 
 #[test]
+fn a_new_member_that_restarts_while_it_waits_is_no_longer_new() {
+    let mut t = GroupTest::new();
+    let slow = |i| request(i).session_ms(60_000).rebalance_ms(60_000);
+    let leader = t.stabilize(vec![slow("a")])[0].member.clone();
+    t.join(request("b"));
+    let token = t.join(request("b"));
+    // Longer than its session, which does not count while it waits.
+    t.sleep_ms(30_000);
+    assert!(t.is_parked(token));
+    t.join(slow("a").member(&leader));
+    assert_eq!(t.joined(token).generation, 2);
+}
+
+#[test]
 fn every_return_gets_another_id() {
     let mut t = GroupTest::new();
     let mut ids = vec![t.stabilize(vec![request("a")])[0].member.clone()];
