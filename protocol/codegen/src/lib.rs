@@ -5,7 +5,7 @@
 
 mod emit;
 mod rust_type;
-mod schema;
+pub mod schema;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -25,11 +25,7 @@ pub fn protocol_dir() -> PathBuf {
 /// Generates all files below `protocol/src`, formatted by rustfmt in `scratch`, an empty directory.
 pub fn generate(protocol: &Path, scratch: &Path) -> Result<Files, Box<dyn Error>> {
     let schema = protocol.join("schema");
-    let mut messages = Vec::new();
-    for path in schema_files(&schema)? {
-        let parsed = schema::parse(&fs::read_to_string(&path)?);
-        messages.extend(parsed.map_err(|e| format!("{}: {e}", path.display()))?);
-    }
+    let messages = read_schemas(protocol)?;
     let mut modules: Vec<(String, &schema::Message)> =
         messages.iter().map(|m| (snake(m.name()), m)).collect();
     modules.sort_by(|a, b| a.0.cmp(&b.0));
@@ -54,6 +50,16 @@ pub fn generate(protocol: &Path, scratch: &Path) -> Result<Files, Box<dyn Error>
     );
     files.insert("error_code/table.rs".into(), tables::error_codes(&errors));
     format_all(files, scratch)
+}
+
+/// All messages of `protocol/schema`.
+pub fn read_schemas(protocol: &Path) -> Result<Vec<schema::Message>, Box<dyn Error>> {
+    let mut messages = Vec::new();
+    for path in schema_files(&protocol.join("schema"))? {
+        let parsed = schema::parse(&fs::read_to_string(&path)?);
+        messages.extend(parsed.map_err(|e| format!("{}: {e}", path.display()))?);
+    }
+    Ok(messages)
 }
 
 fn schema_files(dir: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {

@@ -3,5 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod choices;
 mod golden;
+mod lies;
+mod oracle;
 mod vectors;

@@ -3,10 +3,13 @@
 //! Production passes the system's; tests and the simulator pass their own. Nothing else in the
 //! workspace may read a clock, draw randomness or spawn (clippy.toml enforces it).
 
+mod system;
 mod tasks;
+pub mod testing;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+pub use system::{SystemClock, SystemRand};
 pub use tasks::{TaskKind, Tasks};
 use weir_protocol::types::Uuid;
 
@@ -37,6 +40,15 @@ pub struct Env {
 }
 
 impl Env {
+    /// The operating system's clock and randomness, and a fresh task table.
+    pub fn system() -> Env {
+        Env {
+            clock: Arc::new(SystemClock),
+            rand: Arc::new(SystemRand),
+            tasks: Tasks::default(),
+        }
+    }
+
     pub fn random_u64(&self) -> u64 {
         let mut bytes = [0; 8];
         self.rand.fill(&mut bytes);

@@ -10,7 +10,8 @@
 //!         46 number u64                54 put id [16]            70 key id u32 (0 = not encrypted)
 //!         74 total length u64          82 zeros [10]             92 CRC32C of bytes 0..92
 //! body, footer
-//! trailer  0 footer position u64   8 footer length u64   16 footer CRC32C u32   20 zeros u32
+//! trailer  0 footer position u64   8 footer length u64   16 footer CRC32C u32   20 kind u8
+//!         21 zeros [3]
 //!         24 CRC32C of bytes 0..24 u32                   28 magic "RIEW"
 //! ```
 //! A reader refuses a major version or an incompatible bit that it does not know; it ignores minor
@@ -49,7 +50,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    fn from_byte(byte: u8) -> Option<ObjectKind> {
+    /// Reads the one-byte form.
+    pub fn decode(byte: u8) -> Result<ObjectKind, FormatError> {
         use ObjectKind::*;
         [
             Cluster,
@@ -64,6 +66,10 @@ impl ObjectKind {
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
+        .ok_or(FormatError::Unknown {
+            what: "object kind",
+            value: byte.into(),
+        })
     }
 }
 
@@ -86,18 +92,58 @@ pub struct ObjectHeader {
     pub identity: ObjectIdentity,
     pub minor: u8,
     pub compatible_bits: u32,
-    /// 0 = not encrypted.
+    /// 0 = not encrypted: this version reads no others.
     pub key_id: u32,
     /// Length of the whole object in bytes, header and trailer included.
     pub total_len: u64,
 }
 
-/// A decoded trailer. The footer is `len` bytes at `position`, right before the trailer.
+impl ObjectHeader {
+    pub fn expect_kind(&self, kind: ObjectKind) -> Result<(), FormatError> {
+        expect_kind("header", self.identity.kind, kind)
+    }
+
+    /// `total_len` is what the store says, or what was read.
+    pub fn expect_len(&self, total_len: u64) -> Result<(), FormatError> {
+        if self.total_len == total_len {
+            return Ok(());
+        }
+        Err(FormatError::Truncated {
+            what: "object",
+            needed: self.total_len,
+            found: total_len,
+        })
+    }
+}
+
+/// A decoded trailer. The footer lies right before it. It repeats the kind, so that a read from the
+/// end of an object knows what the footer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
+    pub kind: ObjectKind,
     pub footer_position: u64,
     pub footer_len: u64,
     pub footer_crc: u32,
+}
+
+impl Trailer {
+    pub fn expect_kind(&self, kind: ObjectKind) -> Result<(), FormatError> {
+        expect_kind("trailer", self.kind, kind)
+    }
+}
+
+fn expect_kind(
+    what: &'static str,
+    found: ObjectKind,
+    wanted: ObjectKind,
+) -> Result<(), FormatError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(FormatError::Invalid {
+        what,
+        message: format!("a {found:?} object instead of a {wanted:?} object"),
+    })
 }
 
 /// Why bytes are not an object of ours, or not a whole one.
@@ -123,39 +169,38 @@ pub enum FormatError {
     Invalid { what: &'static str, message: String },
 }
 
-/// Frames `chunks` (the body, behind the header) and `footer` as one object.
+/// Frames `chunks` (the body, behind the header) and `footer` as one object. Copies neither.
 ///
-/// Returns its bytes, the identity by which a put recognises itself, and the trailer.
+/// The footer must cover the body (hold checksums of it, or the body is empty): its CRC stands for
+/// the whole object when a put recognises itself.
 pub fn seal_object(
     identity: &ObjectIdentity,
     chunks: impl IntoIterator<Item = Bytes>,
     footer: Bytes,
 ) -> SealedObject {
-    let mut body = Body::default();
-    body.push(Bytes::from_static(&[0; HEADER_LEN]));
-    for chunk in chunks {
-        body.push(chunk);
-    }
+    let chunks: Vec<Bytes> = chunks.into_iter().collect();
+    let body_len: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
     let trailer = Trailer {
-        footer_position: body.len(),
+        kind: identity.kind,
+        footer_position: HEADER_LEN as u64 + body_len,
         footer_len: footer.len() as u64,
         footer_crc: crc32c::crc32c(&footer),
     };
+    let total_len = trailer.footer_position + trailer.footer_len + TRAILER_LEN as u64;
+    let mut body = Body::default();
+    body.push(encode_header(identity, total_len));
+    for chunk in chunks {
+        body.push(chunk);
+    }
     body.push(footer);
     body.push(encode_trailer(&trailer));
-    let header = encode_header(identity, body.len());
-    let mut framed = Body::default();
-    framed.push(header);
-    for chunk in &body.chunks()[1..] {
-        framed.push(chunk.clone());
-    }
-    let put = PutIdentity {
-        put_id: identity.put_id,
-        footer_crc: trailer.footer_crc,
-    };
+    debug_assert_eq!(body.len(), total_len);
     SealedObject {
-        body: framed,
-        put,
+        body,
+        put: PutIdentity {
+            put_id: identity.put_id,
+            footer_crc: trailer.footer_crc,
+        },
         trailer,
     }
 }
@@ -209,14 +254,18 @@ pub fn decode_header(bytes: &[u8]) -> Result<ObjectHeader, FormatError> {
             value: unknown_bits.into(),
         });
     }
-    let kind = ObjectKind::from_byte(bytes[4]).ok_or(FormatError::Unknown {
-        what: "object kind",
-        value: bytes[4].into(),
-    })?;
+    let kind = ObjectKind::decode(bytes[4])?;
     if usize::from(bytes[7]) != HEADER_LEN {
         return Err(FormatError::Unknown {
             what: "header length",
             value: bytes[7].into(),
+        });
+    }
+    let key_id = u32_at(bytes, 70);
+    if key_id != 0 {
+        return Err(FormatError::Unknown {
+            what: "encryption key id",
+            value: key_id.into(),
         });
     }
     Ok(ObjectHeader {
@@ -233,7 +282,7 @@ pub fn decode_header(bytes: &[u8]) -> Result<ObjectHeader, FormatError> {
         },
         minor: bytes[6],
         compatible_bits: u32_at(bytes, 12),
-        key_id: u32_at(bytes, 70),
+        key_id,
         total_len: u64_at(bytes, 74),
     })
 }
@@ -243,7 +292,8 @@ fn encode_trailer(trailer: &Trailer) -> Bytes {
     out.put_u64_le(trailer.footer_position);
     out.put_u64_le(trailer.footer_len);
     out.put_u32_le(trailer.footer_crc);
-    out.put_u32_le(0);
+    out.put_u8(trailer.kind as u8);
+    out.put_bytes(0, 3);
     let crc = crc32c::crc32c(&out);
     out.put_u32_le(crc);
     out.put_slice(&TRAILER_MAGIC);
@@ -268,6 +318,7 @@ pub fn decode_trailer(bytes: &[u8], total_len: u64) -> Result<Trailer, FormatErr
     }
     check_crc("trailer", &bytes[..24], u32_at(bytes, 24))?;
     let trailer = Trailer {
+        kind: ObjectKind::decode(bytes[20])?,
         footer_position: u64_at(bytes, 0),
         footer_len: u64_at(bytes, 8),
         footer_crc: u32_at(bytes, 16),
@@ -293,14 +344,9 @@ pub fn decode_trailer(bytes: &[u8], total_len: u64) -> Result<Trailer, FormatErr
 pub fn open_object(bytes: &Bytes) -> Result<OpenObject, FormatError> {
     let header = decode_header(bytes)?;
     let total_len = bytes.len() as u64;
-    if header.total_len != total_len {
-        return Err(FormatError::Truncated {
-            what: "object",
-            needed: header.total_len,
-            found: total_len,
-        });
-    }
+    header.expect_len(total_len)?;
     let trailer = decode_trailer(bytes, total_len)?;
+    trailer.expect_kind(header.identity.kind)?;
     let position = trailer.footer_position as usize;
     let footer = bytes.slice(position..position + trailer.footer_len as usize);
     check_crc("footer", &footer, trailer.footer_crc)?;
@@ -320,6 +366,29 @@ pub struct OpenObject {
     /// Bytes between the header and the footer; their first byte has position [`HEADER_LEN`].
     pub body: Bytes,
     pub footer: Bytes,
+}
+
+impl OpenObject {
+    /// For kinds whose footer holds everything.
+    pub fn expect_no_body(&self) -> Result<(), FormatError> {
+        if self.body.is_empty() {
+            return Ok(());
+        }
+        Err(FormatError::Invalid {
+            what: "body",
+            message: format!(
+                "{} bytes in a {:?} object",
+                self.body.len(),
+                self.header.identity.kind
+            ),
+        })
+    }
+}
+
+/// The kind of the object that begins with `bytes` (at least [`HEADER_LEN`] of them): a slot of a
+/// WAL may hold a SEAL.
+pub fn peek_kind(bytes: &[u8]) -> Result<ObjectKind, FormatError> {
+    Ok(decode_header(bytes)?.identity.kind)
 }
 
 pub(crate) fn check_crc(what: &'static str, bytes: &[u8], stored: u32) -> Result<(), FormatError> {

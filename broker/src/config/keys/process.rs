@@ -1,0 +1,52 @@
+//! Kafka keys about threads, sockets, metrics, quotas and plug-ins.
+
+use crate::config::key::{
+    Key, Kind,
+    Reason::{
+        JavaClass, Kernel, MemoryBudget, NoAuthentication, NoClientTelemetry, NoFeatureGate,
+        NoPurgatory, NoQuotas, PrometheusMetrics, Threads,
+    },
+    boolean, int, list, long, string, unset,
+};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    unset(Kind::Class, "alter.config.policy.class.name").low().accepted(JavaClass),
+    int("background.threads", "10").high().cluster_wide().accepted(Threads),
+    list("config.providers", "").low().cluster_wide().accepted(JavaClass),
+    int("connection.failed.authentication.delay.ms", "100").low().accepted(NoAuthentication),
+    long("connections.max.reauth.ms", "0").accepted(NoAuthentication),
+    int("controller.quota.window.num", "11").low().accepted(NoQuotas),
+    int("controller.quota.window.size.seconds", "1").low().accepted(NoQuotas),
+    unset(Kind::Class, "create.topic.policy.class.name").low().accepted(JavaClass),
+    long("delegation.token.expiry.check.interval.ms", "3600000").low().accepted(NoAuthentication),
+    long("delegation.token.expiry.time.ms", "86400000").accepted(NoAuthentication),
+    long("delegation.token.max.lifetime.ms", "604800000").accepted(NoAuthentication),
+    unset(Kind::Password, "delegation.token.secret.key").accepted(NoAuthentication),
+    int("delete.records.purgatory.purge.interval.requests", "1").accepted(NoPurgatory),
+    int("fetch.purgatory.purge.interval.requests", "1000").accepted(NoPurgatory),
+    int("kafka.metrics.polling.interval.secs", "10").low().accepted(PrometheusMetrics),
+    list("kafka.metrics.reporters", "").low().accepted(PrometheusMetrics),
+    int("max.connection.creation.rate", "2147483647").cluster_wide().accepted(NoQuotas),
+    int("max.request.partition.size.limit", "2000").accepted(NoFeatureGate),
+    list("metric.reporters", "org.apache.kafka.common.metrics.JmxReporter").low().cluster_wide().accepted(PrometheusMetrics),
+    int("metrics.num.samples", "2").low().accepted(PrometheusMetrics),
+    string("metrics.recording.level", "INFO").low().accepted(PrometheusMetrics),
+    long("metrics.sample.window.ms", "30000").low().accepted(PrometheusMetrics),
+    int("num.io.threads", "8").high().cluster_wide().accepted(Threads),
+    int("num.network.threads", "3").high().cluster_wide().accepted(Threads),
+    int("producer.purgatory.purge.interval.requests", "1000").accepted(NoPurgatory),
+    long("queued.max.request.bytes", "-1").accepted(MemoryBudget),
+    int("queued.max.requests", "500").high().accepted(MemoryBudget),
+    int("quota.window.num", "11").low().accepted(NoQuotas),
+    int("quota.window.size.seconds", "1").low().accepted(NoQuotas),
+    unset(Kind::String, "security.providers").low().accepted(JavaClass),
+    long("socket.connection.setup.timeout.max.ms", "30000").accepted(Kernel),
+    long("socket.connection.setup.timeout.ms", "10000").accepted(Kernel),
+    int("socket.listen.backlog.size", "50").accepted(Kernel),
+    int("socket.receive.buffer.bytes", "102400").high().accepted(Kernel),
+    int("socket.send.buffer.bytes", "102400").high().accepted(Kernel),
+    int("telemetry.max.bytes", "1048576").low().accepted(NoClientTelemetry),
+    boolean("unstable.api.versions.enable", "false").high().internal().accepted(NoFeatureGate),
+    boolean("unstable.feature.versions.enable", "false").high().internal().accepted(NoFeatureGate),
+];
