@@ -4,9 +4,12 @@
 //! Does not own: parsing of single values (`value`), listeners (`listeners`), topics (`topic`).
 //! Invariant: a `BrokerConfig` that exists is valid; nobody parses a setting again.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use weir_tiering::ids::{BrokerId, ClusterId};
+use weir_tiering::{
+    ids::{BrokerId, ClusterId},
+    store::url::StoreUrl,
+};
 
 use super::{
     address::HostPort,
@@ -18,24 +21,6 @@ use super::{
     reader::Reader,
     topic::TopicDefaults,
 };
-
-/// Where all data is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// An absolute path. It need not exist.
-    Directory(PathBuf),
-    /// Forgets everything at exit.
-    Memory,
-}
-
-impl std::fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StoreUrl::Directory(path) => write!(f, "{}", path.display()),
-            StoreUrl::Memory => f.write_str("memory:"),
-        }
-    }
-}
 
 /// When gathered records are written to the store (design §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

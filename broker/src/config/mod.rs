@@ -33,7 +33,7 @@ mod properties_tests;
 pub use address::HostPort;
 pub use broker::{
     BrokerConfig, ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, LogFormat,
-    ProduceValidate, ProducerConfig, StoreUrl, TopicCreationConfig,
+    ProduceValidate, ProducerConfig, TopicCreationConfig,
 };
 pub use describe::{
     ConfigEntry, ConfigSource, ConfigSynonym, broker as describe_broker, config_type,

@@ -6,11 +6,14 @@
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use weir_protocol::types::Uuid;
-use weir_tiering::ids::{BrokerId, ClusterId};
+use weir_tiering::{
+    ids::{BrokerId, ClusterId},
+    store::url::StoreUrl,
+};
 
 use super::{
     broker::{
-        ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, ProducerConfig, StoreUrl,
+        ConnectionConfig, FetchConfig, FlushConfig, GroupConfig, ProducerConfig,
         TopicCreationConfig,
     },
     error::ConfigError,
@@ -202,26 +205,14 @@ impl Reader<'_> {
     }
 }
 
+/// A relative path counts from the working directory of now.
 fn parse_store_url(text: &str) -> Result<StoreUrl, String> {
-    if text == "memory:" {
-        return Ok(StoreUrl::Memory);
+    match StoreUrl::parse(text).map_err(|error| error.to_string())? {
+        StoreUrl::Local(path) => std::path::absolute(path)
+            .map(StoreUrl::Local)
+            .map_err(|error| error.to_string()),
+        other => Ok(other),
     }
-    let path = match text.split_once("://") {
-        Some(("file", path)) if path.starts_with('/') => path,
-        Some(("file", _)) => return Err("a file URL is file:///absolute/path".to_owned()),
-        Some((scheme, _)) => {
-            return Err(format!(
-                "this version has no store for {scheme}://; use a path, file:///path or memory:"
-            ));
-        }
-        None if text.starts_with("memory") && text.contains(':') => {
-            return Err("the store in memory is written 'memory:'".to_owned());
-        }
-        None => text,
-    };
-    std::path::absolute(path)
-        .map(StoreUrl::Directory)
-        .map_err(|error| error.to_string())
 }
 
 fn parse_per_ip(text: &str) -> Result<BTreeMap<IpAddr, u32>, String> {

@@ -6,6 +6,7 @@
 //! Invariant: overrides that passed `validate` resolve.
 
 use std::collections::BTreeMap;
+use weir_protocol::records::{self, Codec};
 
 use super::{
     error::ConfigError,
@@ -40,6 +41,21 @@ pub enum Compression {
     },
 }
 
+impl Compression {
+    /// The codec that batches must have; `None`: whatever the producer chose.
+    pub fn target(self) -> Option<records::Compression> {
+        let with = |codec, level| Some(records::Compression { codec, level });
+        match self {
+            Compression::Producer => None,
+            Compression::Uncompressed => with(Codec::None, None),
+            Compression::Gzip { level } => with(Codec::Gzip, Some(level)),
+            Compression::Snappy => with(Codec::Snappy, None),
+            Compression::Lz4 { level } => with(Codec::Lz4, Some(level)),
+            Compression::Zstd { level } => with(Codec::Zstd, Some(level)),
+        }
+    }
+}
+
 /// What `message.timestamp.type` asks of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
@@ -47,11 +63,11 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// `cleanup.policy`. Neither: records stay for ever.
+/// `cleanup.policy`, as far as this version acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
+    /// Records without a key are refused.
     pub compact: bool,
-    pub delete: bool,
 }
 
 /// The settings of one topic that the broker acts on.
@@ -238,14 +254,11 @@ impl TopicConfig {
 }
 
 fn cleanup_policy(value: &Value) -> CleanupPolicy {
-    let has = |policy: &str| match value {
-        Value::List(policies) => policies.iter().any(|name| name == policy),
+    let compact = match value {
+        Value::List(policies) => policies.iter().any(|name| name == "compact"),
         _ => false,
     };
-    CleanupPolicy {
-        compact: has("compact"),
-        delete: has("delete"),
-    }
+    CleanupPolicy { compact }
 }
 
 fn compression(values: &BTreeMap<&'static str, Value>) -> Compression {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use weir::config::{LogFormat, ProduceValidate, StoreUrl};
+use weir::config::{LogFormat, ProduceValidate};
+use weir_tiering::store::url::StoreUrl;
 
 use crate::{errors_of, from_file};
 
@@ -13,7 +14,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.cluster_id, None);
     assert_eq!(config.admin.to_string(), "127.0.0.1:9644");
     assert!(config.store_create && !config.take_over);
-    let StoreUrl::Directory(path) = &config.store_url else {
+    let StoreUrl::Local(path) = &config.store_url else {
         panic!("{:?}", config.store_url)
     };
     assert!(path.is_absolute() && path.ends_with("weir-data"));
@@ -72,23 +73,19 @@ fn stores_are_paths_file_urls_and_memory() {
             .store_url
     };
     assert_eq!(store("memory:"), StoreUrl::Memory);
-    assert_eq!(
-        store("/data/weir"),
-        StoreUrl::Directory("/data/weir".into())
-    );
+    assert_eq!(store("/data/weir"), StoreUrl::Local("/data/weir".into()));
     assert_eq!(
         store("file:///data/weir"),
-        StoreUrl::Directory("/data/weir".into())
+        StoreUrl::Local("/data/weir".into())
     );
-    let StoreUrl::Directory(relative) = store("here") else {
+    let StoreUrl::Local(relative) = store("here") else {
         panic!()
     };
     assert!(relative.is_absolute() && relative.ends_with("here"));
     for (text, part) in [
-        ("s3://bucket/prefix", "no store for s3://"),
+        ("s3://bucket/prefix", "s3 stores are not in this version"),
         ("file://host/path", "file:///absolute/path"),
-        ("memory://", "no store for memory://"),
-        ("memory:x", "written 'memory:'"),
+        ("memory:x", "memory: takes no name"),
         ("", "String must be non-empty"),
     ] {
         let error = errors_of(&format!("weir.store.url={text}"));

@@ -261,12 +261,22 @@ fn read_value(
         Scalar::Bytes => format!("r.{prefix}bytes({compact}, {name})?"),
         Scalar::Records => format!("r.{prefix}records({compact}, {name})?"),
         Scalar::Struct(inner) if nullable => {
+            let present = presence(field);
             format!(
-                "if r.struct_present({name})? {{ Some({inner}::read(r, version)?) }} else {{ None }}"
+                "if r.{present}_present({name})? {{ Some({inner}::read(r, version)?) }} else {{ None }}"
             )
         }
         Scalar::Struct(inner) => format!("{inner}::read(r, version)?"),
         _ => unreachable!("the fixed ones are above"),
+    }
+}
+
+/// Which of its two forms the presence byte of a nullable struct has.
+fn presence(field: &Field) -> &'static str {
+    if field.tag.is_some() {
+        "tagged_struct"
+    } else {
+        "struct"
     }
 }
 
@@ -429,7 +439,8 @@ fn write_nullable(field: &Field, place: &str, name: &str, compact: &str) -> Stri
         Scalar::Bytes => format!("w.nullable_bytes({compact}, {name}, {place}.as_ref());"),
         Scalar::Records => format!("w.nullable_records({compact}, {name}, {place}.as_ref());"),
         Scalar::Struct(_) => {
-            format!("w.nullable_struct({place}.as_ref(), version);")
+            let present = presence(field);
+            format!("w.nullable_{present}({place}.as_ref(), version);")
         }
         _ => panic!("a nullable {:?}", field.scalar),
     }

@@ -57,7 +57,7 @@ impl Wire for ConsumerGroupMemberMetadataValue {
             match tag {
                 0 => {
                     value.classic_member_metadata =
-                        if r.struct_present("classic_member_metadata")? {
+                        if r.tagged_struct_present("classic_member_metadata")? {
                             Some(ClassicMemberMetadata::read(r, version)?)
                         } else {
                             None
@@ -92,7 +92,7 @@ impl Wire for ConsumerGroupMemberMetadataValue {
         let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
         if has_0 {
             tags.field(w, 0, |w| {
-                w.nullable_struct(self.classic_member_metadata.as_ref(), version);
+                w.nullable_tagged_struct(self.classic_member_metadata.as_ref(), version);
             });
         }
         tags.finish(w);

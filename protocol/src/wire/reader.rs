@@ -191,6 +191,12 @@ impl Reader {
         Ok(self.i8(field)? >= 0)
     }
 
+    /// The presence of a nullable struct that is a tagged field: 0 is null, as for a length.
+    #[inline]
+    pub fn tagged_struct_present(&mut self, field: &'static str) -> Result<bool, DecodeError> {
+        Ok(self.uvarint(field)? != 0)
+    }
+
     /// A length in one of its three forms; `None` is null. `start` is where it began.
     #[inline]
     fn length(

@@ -285,6 +285,14 @@ impl Writer {
     }
 
     #[inline]
+    pub fn nullable_tagged_struct<T: Wire>(&mut self, value: Option<&T>, version: i16) {
+        self.uvarint(u32::from(value.is_some()));
+        if let Some(value) = value {
+            value.write(self, version);
+        }
+    }
+
+    #[inline]
     pub fn array<T>(
         &mut self,
         compact: bool,

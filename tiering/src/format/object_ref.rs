@@ -4,6 +4,8 @@
 //! second bucket exists one day (design §2). In binary sections it has the fixed form below, in pages
 //! and metadata entries the protobuf form of tiering/proto/object.proto.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use weir_protocol::types::Uuid;
 
@@ -99,6 +101,23 @@ impl ObjectRef {
             len: message.length,
             footer_crc: message.footer_crc,
         })
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {} of {} lane {} ({} bytes, footer CRC {:08x}, store {}, cluster {})",
+            self.kind,
+            self.number,
+            self.writer,
+            self.lane,
+            self.len,
+            self.footer_crc,
+            self.store.0,
+            self.origin
+        )
     }
 }
 

@@ -3,11 +3,28 @@
 //! The only coordination primitive of the system is [`Store::put_if_absent`] (design §3). An
 //! implementation must make a completed put durable before it answers.
 //!
-//! Backends: [`memory`], [`local`] (over the replaceable file layer [`files`]).
+//! Backends: [`memory`], [`local`] (over the replaceable file layer [`files`]); [`url`] opens them.
+//! Decorators, outermost first: [`metrics`], [`retry`] (a rate limit will stand between them).
+//! [`put`] is the loop that turns unclear answers into clear ones.
 
+pub mod backoff;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+#[cfg(test)]
+mod contract_tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
 pub mod files;
 pub mod local;
 pub mod memory;
+pub mod metrics;
+#[cfg(test)]
+mod metrics_tests;
+pub mod put;
+#[cfg(test)]
+mod put_tests;
+pub mod retry;
+pub mod url;
 
 use std::{borrow::Borrow, ops::Range, sync::Arc};
 
@@ -177,6 +194,47 @@ pub enum StoreErrorKind {
     /// An fsync failed, so nothing this incarnation wrote through that directory can be trusted: the
     /// incarnation is over.
     Fatal,
+}
+
+/// The requests that are counted, limited and (in tests) disturbed one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    Put,
+    PutLarge,
+    Get,
+    GetRange,
+    GetSuffix,
+    Head,
+    List,
+    Delete,
+}
+
+impl Verb {
+    /// In the order of their numbers.
+    pub const ALL: [Verb; 8] = [
+        Verb::Put,
+        Verb::PutLarge,
+        Verb::Get,
+        Verb::GetRange,
+        Verb::GetSuffix,
+        Verb::Head,
+        Verb::List,
+        Verb::Delete,
+    ];
+
+    /// As metrics call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Put => "put",
+            Verb::PutLarge => "put_large",
+            Verb::Get => "get",
+            Verb::GetRange => "get_range",
+            Verb::GetSuffix => "get_suffix",
+            Verb::Head => "head",
+            Verb::List => "list",
+            Verb::Delete => "delete",
+        }
+    }
 }
 
 /// The contract; `store/contract.rs` runs it against every implementation.

@@ -82,13 +82,13 @@ fn reference(number: u64) -> ObjectRef {
 }
 
 pub fn all_controls() -> Vec<ControlRecord> {
-    let batch = |sequence: i32| ProducerBatch {
+    let batch = ProducerBatch {
         epoch: ProducerEpoch(3),
-        sequence_first: sequence,
-        sequence_last: sequence + 1,
-        offset_first: Offset(i64::from(sequence) + 100),
-        offset_last: Offset(i64::from(sequence) + 101),
-        timestamp: 1_700_000_000_000,
+        sequence_first: 2,
+        sequence_last: 3,
+        offset_first: Offset(12),
+        offset_last: Offset(13),
+        timestamp: 1_700_000_000_013,
     };
     vec![
         ControlRecord::Open {
@@ -105,7 +105,7 @@ pub fn all_controls() -> Vec<ControlRecord> {
         ControlRecord::ProducerDelta {
             topic_partition: partition(1, 0),
             producer: ProducerId(4000),
-            batches: vec![batch(0), batch(2)],
+            batches: vec![batch],
         },
         ControlRecord::LogStart {
             topic_partition: partition(1, 1),
@@ -167,6 +167,20 @@ pub fn wide_wal(partitions: i32) -> BuiltWal {
         })
         .collect();
     build_wal_object(&identity(ObjectKind::Wal, 9), Slot(9), runs, &controls)
+}
+
+/// The end of a takeover of [`WRITER`]'s WAL by another broker.
+pub fn some_seal() -> Seal {
+    Seal {
+        cluster: CLUSTER,
+        taker: Incarnation {
+            broker: BrokerId(8),
+            epoch: BrokerEpoch(50),
+        },
+        sealed: WRITER,
+        lane: 0,
+        slot: Slot(3),
+    }
 }
 
 #[test]
@@ -262,16 +276,7 @@ fn an_unknown_control_record_that_must_be_understood_is_refused() {
 
 #[test]
 fn a_seal_stands_in_a_slot_and_is_no_data() {
-    let seal = Seal {
-        cluster: CLUSTER,
-        taker: Incarnation {
-            broker: BrokerId(8),
-            epoch: BrokerEpoch(50),
-        },
-        sealed: WRITER,
-        lane: 0,
-        slot: Slot(3),
-    };
+    let seal = some_seal();
     let bytes = bytes_of(&build_seal(&seal, PutId([1; 16])));
     assert_eq!(peek_kind(&bytes), Ok(ObjectKind::Seal));
     assert_eq!(decode_seal(&bytes), Ok(seal));

@@ -301,3 +301,9 @@ fn counted(input: &mut Cursor<'_>, item_len: usize) -> Result<usize, FormatError
     }
     Ok(count)
 }
+
+/// The sequence `delta` records after `sequence`; sequences wrap from i32::MAX to 0.
+pub(super) fn sequence_after(sequence: i32, delta: i64) -> i32 {
+    let wrapped = (i64::from(sequence) + delta) % (i64::from(i32::MAX) + 1);
+    i32::try_from(wrapped).expect("a remainder of 2^31 fits when nothing is negative")
+}

@@ -30,6 +30,8 @@ use crate::{
 
 const PREFIX_LEN: usize = 96;
 const ROW_LEN: usize = 96;
+/// Later versions may append fields to a row.
+const ROW_LEN_MAX: usize = 1024;
 const FLAG_ROWS_ZSTD: u16 = 1;
 pub(super) const FLAG_CONTROLS_ZSTD: u16 = 2;
 const FLAGS_KNOWN: u16 = FLAG_ROWS_ZSTD | FLAG_CONTROLS_ZSTD;
@@ -174,7 +176,9 @@ fn decode_rows(
     runs_end: u64,
 ) -> Result<Vec<RunRow>, FormatError> {
     let runs_len = runs_end - HEADER_LEN as u64;
-    if usize::from(row_len) < ROW_LEN || u64::from(row_count) > runs_len / BATCH_LEN_MIN {
+    if !(ROW_LEN..=ROW_LEN_MAX).contains(&row_len.into())
+        || u64::from(row_count) > runs_len / BATCH_LEN_MIN
+    {
         return Err(FormatError::Invalid {
             what: "WAL footer",
             message: format!("{row_count} rows of {row_len} bytes for {runs_len} bytes of runs"),

@@ -9,21 +9,28 @@
 //! header | runs of user topics | runs of internal topics | control records | footer | trailer
 //! ```
 
+mod batch_scan;
 mod build;
 mod controls;
 mod decode;
 mod footer;
 mod tail;
+mod verify;
 
 use bytes::Bytes;
 use weir_protocol::types::{LeaderEpoch, Offset};
 
 pub use self::{
+    batch_scan::ScannedBatch,
     build::{BuiltWal, build_wal_object},
     controls::{ControlRecord, PRODUCER_BATCHES_MAX, ProducerBatch, WalEnd},
     decode::{WalObject, check_run, decode_wal},
     footer::{ControlsRegion, WalFooter},
-    tail::{SlotTail, TAIL_READ_LEN, TailError, WalTail, decode_wal_tail, read_slot_tail},
+    tail::{
+        SlotTail, TAIL_READ_LEN, TailError, WalTail, decode_wal_tail, read_slot_tail,
+        slot_tail_from,
+    },
+    verify::{VerifiedWal, verify_wal_object},
 };
 use crate::ids::{OwnershipEpoch, TopicPartition};
 

@@ -114,11 +114,22 @@ pub enum TailError {
 ///
 /// The caller compares cluster, writer, lane and slot with what it asked for.
 pub async fn read_slot_tail(store: &DynStore, key: &Key) -> Result<SlotTail, TailError> {
+    let (suffix, total_len) = store.get_suffix(key, TAIL_READ_LEN).await?;
+    slot_tail_from(store, key, suffix, total_len).await
+}
+
+/// As [`read_slot_tail`], when the last bytes (`suffix`) of the object of `total_len` bytes were read
+/// already, alone or with many others: reads only what is missing.
+pub async fn slot_tail_from(
+    store: &DynStore,
+    key: &Key,
+    mut suffix: Bytes,
+    total_len: u64,
+) -> Result<SlotTail, TailError> {
     let format = |error| TailError::Format {
         key: key.clone(),
         error,
     };
-    let (mut suffix, total_len) = store.get_suffix(key, TAIL_READ_LEN).await?;
     for _ in 0..READS_MAX {
         match decode_slot_tail(&suffix, total_len).map_err(format)? {
             Found::Slot(found) => return Ok(found),

@@ -7,12 +7,18 @@
 //! after [`Files::sync_dir`] of the directory that holds it.
 
 mod real;
+#[cfg(any(test, feature = "testing"))]
+mod sim;
+#[cfg(test)]
+mod sim_tests;
 
 use std::{io, ops::Range};
 
 use bytes::Bytes;
 
 pub use real::RealFiles;
+#[cfg(any(test, feature = "testing"))]
+pub use sim::{Call, SimDisk, SimFiles};
 
 /// See the module.
 pub trait Files: Send + Sync + 'static {

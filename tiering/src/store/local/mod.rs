@@ -9,9 +9,15 @@
 //! names that were linked and not yet made durable, which [`Store::sync_log_dirs`] settles.
 
 mod check;
+#[cfg(test)]
+mod check_tests;
 mod delete;
 mod dirs;
 mod error;
+#[cfg(test)]
+mod local_tests;
+#[cfg(test)]
+mod power_tests;
 mod put;
 mod read;
 

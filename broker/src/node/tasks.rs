@@ -1,0 +1,92 @@
+//! The periodic tasks of an incarnation.
+
+use std::time::Duration;
+
+use weir_tiering::{env::TaskKind, ids::Slot};
+
+use super::incarnation::Running;
+
+/// WAL objects after which a checkpoint is due, whatever the time.
+const CHECKPOINT_OBJECTS: u64 = 4096;
+/// How often the checkpoint task looks at the number of objects.
+const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
+
+/// Starts them; they end with the incarnation's tasks.
+pub fn start(running: &Running) {
+    checkpoints(running.clone());
+    expiry(running.clone());
+    deleted_topics(running.clone());
+}
+
+fn checkpoints(running: Running) {
+    let env = running.broker.env.clone();
+    env.tasks.clone().spawn(TaskKind::Checkpoint, async move {
+        let mut last = (env.clock.boot(), running.broker.wal.committed_now());
+        let mut stopping = std::pin::pin!(env.tasks.stopping());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                () = env.clock.sleep(CHECKPOINT_LOOK) => {}
+            }
+            let (now, committed) = (env.clock.boot(), running.broker.wal.committed_now());
+            if !is_due(&running, last, (now, committed)) {
+                continue;
+            }
+            match running.checkpoint().await {
+                Ok(slot) => last = (now, slot),
+                Err(error) => {
+                    tracing::warn!(%error, "a checkpoint failed; the next one covers it");
+                    last.0 = now;
+                }
+            }
+        }
+    });
+}
+
+fn is_due(running: &Running, last: (Duration, Slot), now: (Duration, Slot)) -> bool {
+    let objects = now.1.0 - last.1.0;
+    let interval = running.broker.config.checkpoint_interval;
+    objects >= CHECKPOINT_OBJECTS || (objects > 0 && now.0 - last.0 >= interval)
+}
+
+/// Forgets producers that have not written for `producer.id.expiration.ms`.
+fn expiry(running: Running) {
+    let broker = running.broker;
+    let config = broker.config.producer;
+    let env = broker.env.clone();
+    env.tasks.clone().spawn(TaskKind::Sweep, async move {
+        let mut stopping = std::pin::pin!(broker.env.tasks.stopping());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                () = broker.env.clock.sleep(config.expiration_check_interval) => {}
+            }
+            let expiration_ms = i64::try_from(config.expiration.as_millis()).unwrap_or(i64::MAX);
+            for log in broker.registry.all() {
+                log.expire_producers(broker.env.clock.wall_ms(), expiration_ms);
+            }
+        }
+    });
+}
+
+/// Closes the logs of deleted topics as soon as the metadata says so: parked fetches and produces
+/// that wait learn of it.
+fn deleted_topics(running: Running) {
+    let broker = running.broker;
+    let env = broker.env.clone();
+    env.tasks.clone().spawn(TaskKind::Sweep, async move {
+        let mut images = broker.metadata.watch();
+        let mut stopping = std::pin::pin!(broker.env.tasks.stopping());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                changed = images.changed() => if changed.is_err() { return },
+            }
+            images.borrow_and_update();
+            broker.topics();
+        }
+    });
+}
