@@ -175,6 +175,7 @@ impl Node {
     async fn start(env: Env, config: BrokerConfig, started: Duration) -> Result<Node, StartError> {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new());
+        metrics.install();
         let process = env.new_process_id();
         let open = url::open(&config.store_url, OpenMode::Create, process)?;
         if open.volatile {
