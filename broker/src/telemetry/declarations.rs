@@ -61,10 +61,9 @@ declare! {
     FETCHED_BYTES: "weir_fetched_bytes_total", MetricKind::Counter, Bytes, [], "Bytes of record batches sent to consumers.";
     CONNECTIONS: "weir_connections", MetricKind::Gauge, Count, [], "Open client connections.";
     CONNECTIONS_REFUSED: "weir_connections_refused_total", MetricKind::Counter, Count, ["reason"], "Connections closed by a limit, by limit: max, per_ip, frame, slow, idle.";
-    STORE_REQUESTS: "weir_store_requests_total", MetricKind::Counter, Count, ["verb"], "Requests to the store, retries included, by verb.";
-    STORE_ERRORS: "weir_store_errors_total", MetricKind::Counter, Count, ["verb"], "Requests to the store without a clear answer, by verb.";
-    STORE_BYTES: "weir_store_bytes_total", MetricKind::Counter, Bytes, ["verb"], "Bytes sent to or received from the store, by verb.";
-    STORE_SECONDS: "weir_store_seconds", SECONDS, Seconds, ["verb"], "Time of one request to the store, by verb.";
+    STORE_REQUESTS: "weir_store_requests_total", MetricKind::Counter, Count, ["verb", "outcome"], "Requests to the store, by verb and outcome: ok, exists, not_found, retry, full, refused, corrupt, fatal.";
+    STORE_BYTES: "weir_store_bytes_total", MetricKind::Counter, Bytes, ["verb"], "Bytes of objects written to or read from the store, by verb.";
+    STORE_SECONDS: "weir_store_request_seconds", SECONDS, Seconds, ["verb"], "Time of one request to the store, by verb.";
     WAL_FLUSH_BYTES: "weir_wal_flush_bytes", SIZES, Bytes, [], "Size of the objects written to the write-ahead log.";
     WAL_FLUSH_SECONDS: "weir_wal_flush_seconds", SECONDS, Seconds, [], "Time of writing one object to the write-ahead log.";
     WAL_OBJECTS: "weir_wal_objects", MetricKind::Gauge, Count, [], "Live objects of write-ahead logs; each start reads their footers.";

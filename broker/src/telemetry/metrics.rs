@@ -2,7 +2,9 @@
 //!
 //! Owns: looking handles up, once, at start; counting then costs a few nanoseconds.
 //! Does not own: names and help (`declarations`), who counts.
-//! [`Metrics::run_upkeep`] must be called every few seconds, or histograms grow without bound.
+//! [`Metrics::spawn_upkeep`] must run, or histograms grow without bound.
+
+use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use metrics_exporter_prometheus::{
@@ -10,19 +12,11 @@ use metrics_exporter_prometheus::{
 };
 
 use super::declarations::*;
+use weir_tiering::env::{Env, TaskKind};
+
 pub use super::declarations::{ALL, Metric, MetricKind};
 
-/// The verbs of the store, as label values.
-pub const STORE_VERBS: [&str; 8] = [
-    "put_if_absent",
-    "put_large",
-    "get",
-    "get_range",
-    "get_suffix",
-    "head",
-    "list",
-    "delete",
-];
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Handles of one API.
 #[derive(Clone)]
@@ -43,15 +37,6 @@ pub struct NetworkMetrics {
     pub closed_frame: Counter,
     pub closed_slow: Counter,
     pub closed_idle: Counter,
-}
-
-/// Handles of one verb of the store.
-#[derive(Clone)]
-pub struct StoreVerbMetrics {
-    pub requests: Counter,
-    pub errors: Counter,
-    pub bytes: Counter,
-    pub seconds: Histogram,
 }
 
 /// Handles of the write-ahead log.
@@ -85,7 +70,7 @@ pub struct ServingMetrics {
 
 /// All metrics of one broker. Several may exist in one process (tests).
 pub struct Metrics {
-    recorder: PrometheusRecorder,
+    recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     pub network: NetworkMetrics,
     pub wal: WalMetrics,
@@ -101,9 +86,9 @@ impl Default for Metrics {
 
 impl Metrics {
     pub fn new() -> Metrics {
-        let recorder = recorder();
+        let recorder = Arc::new(recorder());
         describe(&recorder);
-        let r = &recorder;
+        let r = &*recorder;
         let refused = |reason| CONNECTIONS_REFUSED.counter(r, &[reason]);
         let used = |part| MEMORY_USED_BYTES.gauge(r, &[part]);
         Metrics {
@@ -151,15 +136,27 @@ impl Metrics {
         }
     }
 
-    /// Handles of one of [`STORE_VERBS`]. Look them up once per verb, at start.
-    pub fn store_verb(&self, verb: &'static str) -> StoreVerbMetrics {
-        debug_assert!(STORE_VERBS.contains(&verb));
-        StoreVerbMetrics {
-            requests: STORE_REQUESTS.counter(&self.recorder, &[verb]),
-            errors: STORE_ERRORS.counter(&self.recorder, &[verb]),
-            bytes: STORE_BYTES.counter(&self.recorder, &[verb]),
-            seconds: STORE_SECONDS.histogram(&self.recorder, &[verb]),
+    /// Makes this the recorder of the process, for parts that know only the `metrics` crate (the
+    /// store's counters). Before such parts make their handles. The first one of a process stays.
+    pub fn install(&self) {
+        if metrics::set_global_recorder(Arc::clone(&self.recorder)).is_err() {
+            tracing::debug!("another recorder is installed already");
         }
+    }
+
+    /// Runs [`Metrics::run_upkeep`] every few seconds until the process stops.
+    pub fn spawn_upkeep(self: &Arc<Self>, env: &Env) {
+        let (metrics, task_env) = (Arc::clone(self), env.clone());
+        env.tasks.spawn(TaskKind::Sweep, async move {
+            let mut stopping = std::pin::pin!(task_env.tasks.stopping());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut stopping => return,
+                    () = task_env.clock.sleep(UPKEEP_INTERVAL) => metrics.run_upkeep(),
+                }
+            }
+        });
     }
 
     /// Everything in Prometheus' text format.
@@ -208,7 +205,6 @@ mod tests {
         produce.seconds.record(0.002);
         metrics.wal.flush_bytes.record(5000.0);
         metrics.memory.budget_bytes.set(1024.0);
-        metrics.store_verb("get").bytes.increment(17);
         metrics.run_upkeep();
         let text = metrics.render();
         for line in [
@@ -217,7 +213,6 @@ mod tests {
             "weir_wal_flush_bytes_bucket{le=\"4096\"} 0",
             "weir_wal_flush_bytes_bucket{le=\"16384\"} 1",
             "weir_memory_budget_bytes 1024",
-            "weir_store_bytes_total{verb=\"get\"} 17",
         ] {
             assert!(
                 text.lines().any(|l| l == line),

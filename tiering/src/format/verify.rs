@@ -6,7 +6,11 @@ use super::{
     FormatError, ObjectHeader, ObjectKind, checkpoint::decode_checkpoint, envelope::decode_header,
     seal::decode_seal, wal::verify_wal_object,
 };
-use crate::cluster::{self, ClusterError};
+use crate::{
+    cluster::{self, ClusterError},
+    ids::Slot,
+    metadata::{entry::Entry, snapshot},
+};
 
 /// Checks everything that can be checked of one object alone. Kinds that this version does not know
 /// how to read are an error.
@@ -27,6 +31,13 @@ pub fn verify_object(bytes: &Bytes) -> Result<ObjectHeader, FormatError> {
         }
         ObjectKind::Cluster => {
             cluster::decode(bytes).map_err(cluster_problem)?;
+        }
+        ObjectKind::MetadataEntry => {
+            Entry::decode(bytes, header.identity.cluster, Slot(header.identity.number))?;
+        }
+        ObjectKind::MetadataSnapshot => {
+            let identity = &header.identity;
+            snapshot::decode(bytes, identity.cluster, Slot(identity.number))?;
         }
         kind => {
             return Err(FormatError::Unknown {

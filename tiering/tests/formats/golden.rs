@@ -23,6 +23,7 @@ use weir_tiering::{
 
 use crate::{
     checkpoint::small_checkpoint,
+    metadata::{check_golden, entry_object, snapshot_object},
     wal::{CLUSTER, bytes_of, small_wal, some_seal, wide_wal},
 };
 
@@ -46,6 +47,8 @@ fn golden_files() -> Vec<Golden> {
         golden("v1/wal", true, &small_wal().object),
         golden("v1/wal-compressed", false, &wide_wal(120).object),
         golden("v1/seal", true, &seal),
+        golden("v1/metadata-entry", true, &entry_object()),
+        golden("v1/metadata-snapshot", true, &snapshot_object()),
         Golden {
             name: "v1/cluster",
             exact: false, // it names the version of the software
@@ -125,6 +128,7 @@ fn golden_files_are_read_and_still_written_the_same() {
     assert!(today.controls.compressed && stored.footer.controls.compressed);
     assert_eq!(stored.footer.rows, today.rows);
     assert_eq!(decode_seal(&read("v1/seal")), Ok(some_seal()));
+    check_golden(&read("v1/metadata-entry"), &read("v1/metadata-snapshot"));
     let cluster = weir_tiering::cluster::decode(&read("v1/cluster")).unwrap();
     assert_eq!((cluster.cluster_id, cluster.format_level), (CLUSTER, 1));
     assert_eq!(cluster.probe, "own");
@@ -162,6 +166,24 @@ fn dumps_say_what_is_inside() {
     let (cluster, _) = text_of(&read("v1/cluster"));
     let line = format!("cluster {CLUSTER} of format level 1, probe result 'own'");
     assert!(cluster.contains(&line), "{cluster}");
+    let (entry, _) = text_of(&read("v1/metadata-entry"));
+    let (snapshot, _) = text_of(&read("v1/metadata-snapshot"));
+    for line in [
+        "entry before   0102030405060708090a0b0c0d0e0f10",
+        r#"CreateTopic { name: "gone", id: AwMDAwMDAwMDAwMDAwMDAw"#,
+    ] {
+        assert!(entry.contains(line), "{line}\n{entry}");
+    }
+    for line in [
+        "the state after entry 42",
+        "controller broker 7 epoch 42",
+        "next producer id 1000",
+        r#"TopicRecord { name: "orders", id: AQEBAQEBAQEBAQEBAQEBAQ, partitions: 5"#,
+        "PG 3 PgRecord",
+    ] {
+        assert!(snapshot.contains(line), "{line}\n{snapshot}");
+    }
+    assert!(!snapshot.contains("gone"), "{snapshot}");
     let (checkpoint, _) = text_of(&read("v1/checkpoint"));
     for line in [
         "PG 200 ownership epoch 4",

@@ -165,6 +165,15 @@ fn the_published_proto_files_describe_the_structs() {
         pair!("object.proto", "format/proto/object.rs"),
         pair!("checkpoint.proto", "format/proto/checkpoint.rs"),
         pair!("cluster.proto", "cluster.rs"),
+        pair!(
+            "metadata.proto",
+            "metadata/proto/mod.rs",
+            "metadata/proto/entry.rs",
+            "metadata/proto/incarnations.rs",
+            "metadata/proto/ownership.rs",
+            "metadata/proto/snapshot.rs",
+            "metadata/proto/topics.rs"
+        ),
     ] {
         let (proto, rust) = (parse_proto(proto), parse_rust(rust));
         assert!(!proto.is_empty());

@@ -27,6 +27,7 @@ pub(crate) fn check(shard: &Shard) {
         check_timers(shard, group);
         if matches!(group.state(), GroupState::Empty | GroupState::Stable) {
             let image = ClassicGroup::from_stored(id.clone(), &stored[id], ANY_TIME);
+            assert_eq!(group.subscribed_topics(), image.subscribed_topics());
             let (live, image) = (comparable(group), comparable(&image));
             assert_eq!(live, image, "the durable image of {id} is the group");
         }
@@ -48,6 +49,12 @@ pub(crate) fn check_group(group: &ClassicGroup) {
     assert!(group.pending.iter().all(|id| !ids.contains(id)));
     assert!(group.pending_sync.iter().all(|id| ids.contains(id)));
 
+    if matches!(
+        group.state(),
+        GroupState::Empty | GroupState::PreparingRebalance
+    ) {
+        assert!(group.pending_sync.is_empty());
+    }
     let awaiting = group.members().filter(|m| m.is_awaiting_join()).count();
     assert_eq!(group.awaiting_join_count(), awaiting);
     if group.state() != GroupState::PreparingRebalance {

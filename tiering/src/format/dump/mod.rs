@@ -4,6 +4,7 @@
 //! Owns: the text. Does not own: reading (the same decoders as everywhere).
 
 mod checkpoint;
+mod metadata;
 mod wal;
 
 use std::fmt;
@@ -78,6 +79,8 @@ impl<W: fmt::Write> Dump<'_, W> {
             ObjectKind::Seal => self.seal(bytes),
             ObjectKind::Checkpoint => self.checkpoint(bytes),
             ObjectKind::Cluster => self.cluster(bytes),
+            ObjectKind::MetadataEntry => self.metadata_entry(bytes, &open.header.identity),
+            ObjectKind::MetadataSnapshot => self.metadata_snapshot(bytes, &open.header.identity),
             _ => self.raw(open),
         }
     }
