@@ -45,6 +45,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     pub auto_creation: AutoCreation,
     pub metrics: Arc<Metrics>,
+    /// Live WAL objects of earlier incarnations.
+    pub recovered_objects: u64,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     pub(super) topics: Topics,

@@ -260,6 +260,7 @@ impl NodeParts {
             wal_index,
             &self.wal_config(),
         );
+        let recovered_objects = recovered.objects;
         let checkpointer = Checkpointer::new(
             env.clone(),
             self.store.clone(),
@@ -282,6 +283,7 @@ impl NodeParts {
             wal,
             registry,
             metrics: self.metrics.clone(),
+            recovered_objects,
             endpoints: endpoints.to_vec(),
         });
         let running = Running {
@@ -308,6 +310,7 @@ impl NodeParts {
             },
             in_flight_max: weir_tiering::fenced_log::SLOTS_IN_FLIGHT_MAX,
             tail_bytes_max: usize::try_from(self.config.memory_bytes / 2).unwrap_or(usize::MAX),
+            meters: self.metrics.wal.meters.clone(),
         }
     }
 }
