@@ -73,8 +73,13 @@ impl NodeParts {
     /// Steps (1) and (2) of the start order: reads the metadata and makes sure that no earlier run of
     /// this node id lives.
     pub async fn look(&self, ask_predecessor: bool) -> Result<Replayed, StartError> {
-        let mut replayed =
-            metadata::open(self.env.clone(), self.store.clone(), self.cluster).await?;
+        let mut replayed = metadata::open(
+            self.env.clone(),
+            self.store.clone(),
+            self.cluster,
+            START_PATIENCE,
+        )
+        .await?;
         self.check_owner(&replayed)?;
         if ask_predecessor {
             self.check_predecessor(&mut replayed).await?;

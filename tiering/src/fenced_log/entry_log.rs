@@ -1,12 +1,12 @@
 //! Slots of the metadata log: read them, and append one at a time (P = 1).
 //!
-//! Owns: that an append has a clear answer, and that an answer "created" is true although names of deleted
-//! entries are free again (design §4.4). Does not own: entries, terms, the hash chain, which slot is next
-//! (`metadata`); snapshots and deletion.
+//! Owns: that an append has a clear answer, and that an answer "created" is true although names of
+//! deleted entries are free again (design §4.4). Does not own: entries, terms, the hash chain,
+//! which slot is next (`metadata`); snapshots and deletion.
 //!
-//! Invariant: `Created` at slot n is answered only if slot n is where readers look for it: no snapshot of
-//! somebody else covers n. Within [`IDLE_MAX`] of the moment at which n was seen to be free this needs no look,
-//! because entries are deleted only days after their snapshot.
+//! Invariant: `Created` at slot n is answered only if slot n is where readers look for it: no
+//! snapshot of somebody else covers n. Within [`IDLE_MAX`] of the moment at which n was seen to be
+//! free this needs no look, because entries are deleted only days after their snapshot.
 
 use std::{
     sync::{Arc, Mutex},
@@ -25,12 +25,14 @@ use crate::{
     store::{DynStore, Key, PutOutcome, StoreError, backoff::Backoff, put::Patience},
 };
 
-/// A writer that knew the end of the log longer ago than this (own boot time) looks for snapshots first.
+/// A writer that knew the end of the log longer ago than this (own boot time) looks for snapshots
+/// first.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Slots that [`EntryLog::read_from`] reads at once.
 const READS_AT_ONCE: u64 = 16;
-/// Reads of a slot that a put found taken, before snapshots are looked at: its entry may be deleted by now.
+/// Reads of a slot that a put found taken, before snapshots are looked at: its entry may be deleted
+/// by now.
 const READS_BEFORE_LOOK: u32 = 8;
 /// Names that one LIST of snapshots asks for.
 const LIST_MAX: usize = 1_000;
@@ -45,8 +47,8 @@ pub enum Appended {
     Created,
     /// The slot holds these bytes, somebody else's. Apply them, validate again, try the next slot.
     Exists(Bytes),
-    /// Somebody else's snapshot covers the slot: the log went on without us long ago. This incarnation is over;
-    /// whatever the slot holds says nothing.
+    /// Somebody else's snapshot covers the slot: the log went on without us long ago. This
+    /// incarnation is over; whatever the slot holds says nothing.
     Superseded { snapshot: Slot },
 }
 
@@ -74,25 +76,26 @@ impl EntryLog {
         }
     }
 
-    /// How long to wait for a store that doesn't answer; for ever unless set, which is right after the ready line.
+    /// How long to wait for a store that doesn't answer; for ever unless set, which is right after
+    /// the ready line.
     pub fn with_patience(mut self, patience: Patience) -> EntryLog {
         self.slots.patience = patience;
         self
     }
 
-    /// The object in `slot`; `None`: nothing is there, so the log ends here unless the slot was deleted. Waits
-    /// while the store is away.
+    /// The object in `slot`; `None`: nothing is there, so the log ends here unless the slot was
+    /// deleted. Waits while the store is away.
     pub async fn read(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
         let asked = self.slots.env.clock.boot();
         let found = self.read_slot(slot).await?;
         if found.is_none() {
-            self.note_end(asked);
+            self.note_missing(asked);
         }
         Ok(found)
     }
 
-    /// Up to `limit` objects from `first` on, contiguous: stops before the first missing slot. Fewer than `limit`
-    /// means that the log ended there when we looked.
+    /// Up to `limit` objects from `first` on, contiguous: stops before the first missing slot.
+    /// Fewer than `limit` means that the log ended there when we looked.
     pub async fn read_from(&self, first: Slot, limit: usize) -> Result<Vec<Bytes>, StoreError> {
         let mut out = Vec::new();
         while out.len() < limit {
@@ -104,7 +107,7 @@ impl EntryLog {
                 match read? {
                     Some(bytes) => out.push(bytes),
                     None => {
-                        self.note_end(asked);
+                        self.note_missing(asked);
                         return Ok(out);
                     }
                 }
@@ -113,10 +116,11 @@ impl EntryLog {
         Ok(out)
     }
 
-    /// Appends `object` at `slot`, which the caller knows to be the end: it has read every slot below, or their
-    /// snapshot. Runs in a task of its own: dropping the future does not cancel it, and then the caller must
-    /// read the slot before it appends again. Repeats until the answer is clear; an error means that the outcome
-    /// will never be known here, and the incarnation is over.
+    /// Appends `object` at `slot`, which the caller knows to be the end: it has read every slot
+    /// below, or their snapshot. Runs in a task of its own: dropping the future does not cancel it,
+    /// and then the caller must read the slot before it appends again. Repeats until the answer is
+    /// clear; an error means that the outcome will never be known here, and the incarnation is
+    /// over.
     pub async fn try_append(
         &self,
         slot: Slot,
@@ -130,7 +134,8 @@ impl EntryLog {
         }
     }
 
-    /// The idle rule. The age is taken at the answer, so a put that hung, or a machine that slept, counts.
+    /// The idle rule. The age is taken at the answer, so a put that hung, or a machine that slept,
+    /// counts.
     async fn confirm(&self, slot: Slot) -> Result<Appended, StoreError> {
         let now = self.slots.env.clock.boot();
         let known = *self.end_known.lock().expect("no panic inside");
@@ -182,6 +187,15 @@ impl EntryLog {
     async fn read_slot(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
         let key = keys::metadata_log(slot);
         self.slots.read(|| self.slots.store.get(&key)).await
+    }
+
+    /// A slot was missing. That is the end only if the end was known not long before: to one who
+    /// slept, an entry that was deleted behind a snapshot looks the same.
+    fn note_missing(&self, at: Duration) {
+        let mut known = self.end_known.lock().expect("no panic inside");
+        if at.saturating_sub(*known) <= IDLE_MAX {
+            *known = at.max(*known);
+        }
     }
 
     fn note_end(&self, at: Duration) {

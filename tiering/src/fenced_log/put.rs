@@ -18,7 +18,8 @@ use crate::{
 /// How a put of a slot ended. `Err` means that its outcome will never be known here.
 pub(super) type PutResult = Result<PutOutcome, StoreError>;
 
-/// How puts and reads of slots are made: with which tasks, where, and for how long without an answer.
+/// How puts and reads of slots are made: with which tasks, where, and for how long without an
+/// answer.
 #[derive(Clone)]
 pub(super) struct SlotStore {
     pub(super) env: Env,
@@ -27,8 +28,8 @@ pub(super) struct SlotStore {
 }
 
 impl SlotStore {
-    /// Starts the put of `object` in a task of its own and hands its answer to `settle`, exactly once; also
-    /// when the store's code panics or the runtime ends (then an error).
+    /// Starts the put of `object` in a task of its own and hands its answer to `settle`, exactly
+    /// once; also when the store's code panics or the runtime ends (then an error).
     pub(super) fn spawn_put(
         &self,
         kind: TaskKind,
@@ -69,7 +70,8 @@ impl SlotStore {
         answered.await.expect("spawn_put answers exactly once")
     }
 
-    /// Repeats `read` while the store is away; any other error, and "not found" as `None`, is an answer.
+    /// Repeats `read` while the store is away; any other error, and "not found" as `None`, is an
+    /// answer.
     pub(super) async fn read<T, F>(
         &self,
         mut read: impl FnMut() -> F,

@@ -1,13 +1,15 @@
 //! Ends the WAL of an incarnation that is over: steps (b) and (c) of design §4.2.
 //!
-//! Owns: finding the end, sealing it. Does not own: (a) the entry `Fenced` before and (d) the entry `Sealed`
-//! after, which the caller appends to the metadata log; a sealed end that metadata names is never asked for
-//! again. Any number of takers may run at once or one after another, and be stopped anywhere: all find one end.
+//! Owns: finding the end, sealing it. Does not own: (a) the entry `Fenced` before and (d) the entry
+//! `Sealed` after, which the caller appends to the metadata log; a sealed end that metadata names
+//! is never asked for again. Any number of takers may run at once or one after another, and be
+//! stopped anywhere: all find one end.
 //!
-//! Order of writes: every name seen below the first SEAL is made durable (`sync_log_dirs`) → SEALs at e … e+P−1,
-//! each in a task of its own → every answer → the lowest slot that holds a SEAL is the end. The directories come
-//! after the look and before the SEALs: what a zombie links in between stands at e or above, where our own put
-//! meets it and makes it durable before it answers "exists".
+//! Order of writes: every name seen below the first SEAL is made durable (`sync_log_dirs`) → SEALs
+//! at e … e+P−1, each in a task of its own → every answer → the lowest slot that holds a SEAL is
+//! the end. The directories come after the look and before the SEALs: what a zombie links in
+//! between stands at e or above, where our own put meets it and makes it durable before it answers
+//! "exists".
 //! Crash: some SEALs stand; the next taker adopts them.
 
 use futures::future::join_all;
@@ -28,7 +30,8 @@ use crate::{
 /// What the caller knows of a WAL that it takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndBounds {
-    /// The last checkpoint's k: names from here on may not be durable yet. Slots from here on still exist.
+    /// The last checkpoint's k: names from here on may not be durable yet. Slots from here on still
+    /// exist.
     pub checkpointed: Slot,
     /// All slots below are known to be committed (a heartbeat said so); at least `checkpointed`.
     pub committed: Slot,
@@ -58,16 +61,16 @@ pub struct WalTaker {
 }
 
 impl WalTaker {
-    /// Seals `wal` and returns its end (exclusive), durable. May be repeated and raced. Waits while the store is
-    /// away. Dropping the future leaves SEALs on their way, which harms nobody.
+    /// Seals `wal` and returns its end (exclusive), durable. May be repeated and raced. Waits while
+    /// the store is away. Dropping the future leaves SEALs on their way, which harms nobody.
     pub async fn seal(&self, wal: WalName, bounds: EndBounds) -> Result<Slot, TakeoverError> {
         let reader = self.reader(wal);
         let found = reader.find_end(bounds.committed).await?;
         self.sync_directories(&reader, bounds.checkpointed).await?;
         let mut first = found.end;
         for _ in 0..ROUNDS_MAX {
-            // A SEAL that stands with nothing but data below is the end already; putting ours there once more
-            // makes a local store flush its name.
+            // A SEAL that stands with nothing but data below is the end already; putting ours there
+            // once more makes a local store flush its name.
             let puts = if found.sealed { 1 } else { SLOTS_IN_FLIGHT_MAX };
             let slots = (first.0..first.0 + puts).map(|slot| self.seal_slot(&reader, Slot(slot)));
             let contents = join_all(slots)

@@ -1,7 +1,7 @@
 //! Reads where a WAL ends, without writing anything.
 //!
-//! Owns: what stands in a slot, and whether it belongs there. Does not own: the search (`end`), SEALs
-//! (`takeover`), the entries inside objects.
+//! Owns: what stands in a slot, and whether it belongs there. Does not own: the search (`end`),
+//! SEALs (`takeover`), the entries inside objects.
 
 use futures::future::join_all;
 
@@ -46,8 +46,8 @@ pub enum TakeoverError {
 /// Names that the LIST for the hint asks for.
 const LIST_MAX: usize = 1_000;
 
-/// Where `wal` ends; all slots below `from` must hold data, and those from it on must not have been deleted. For a
-/// WAL whose end metadata names, use that.
+/// Where `wal` ends; all slots below `from` must hold data, and those from it on must not have been
+/// deleted. For a WAL whose end metadata names, use that.
 pub async fn read_end(
     env: &Env,
     store: &DynStore,

@@ -104,8 +104,8 @@ fn take<'a>(
         if ends_before {
             continue;
         }
-        let fits = taken + batch.bytes.len() <= bytes_max;
-        if !fits && !(chunks.is_empty() && one_at_least) {
+        let is_first = chunks.is_empty() && one_at_least;
+        if taken + batch.bytes.len() > bytes_max && !is_first {
             break;
         }
         taken += batch.bytes.len();
