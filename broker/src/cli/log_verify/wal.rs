@@ -79,7 +79,7 @@ impl WalWalk {
 
     /// Slots before `slot` that may have been written since they were not listed; each once.
     pub(super) fn gap_before(&mut self, slot: Slot) -> Vec<Slot> {
-        let window = SLOTS_IN_FLIGHT_MAX as u64;
+        let window = SLOTS_IN_FLIGHT_MAX;
         let from = self
             .next
             .max(self.asked)
@@ -122,7 +122,7 @@ impl WalWalk {
         }
         self.waiting.insert(slot, content);
         if !self.ended {
-            let proven = (slot.0 + 1).saturating_sub(SLOTS_IN_FLIGHT_MAX as u64);
+            let proven = (slot.0 + 1).saturating_sub(SLOTS_IN_FLIGHT_MAX);
             self.must_exist = self.must_exist.max(Slot(proven));
         }
         self.judge(slot, report, offsets);
