@@ -1,0 +1,215 @@
+//! Runs a list of named cases against one broker, and says so in the words of cargo's own runner.
+//!
+//! Owns: the command line of a suite, one time limit per case, the closing line.
+//! A suite is a `harness = false` test target, because all its cases share one broker that must be
+//! stopped in the end, and because a case that hangs must fail instead of hanging the run: the
+//! process then ends at once, and the broker with it.
+
+use std::{path::PathBuf, sync::mpsc, time::Duration};
+
+use clap::Parser;
+
+use super::{
+    broker::{Broker, Target},
+    random::Random,
+    time,
+};
+
+/// The command line of every suite.
+#[derive(Clone, Debug, Parser)]
+pub struct SuiteArgs {
+    /// Runs only cases whose name contains this.
+    pub filter: Option<String>,
+    /// `weir`, `kafka` (Apache Kafka 4.3.1) or HOST:PORT of a running broker.
+    #[arg(long, default_value = "weir")]
+    pub broker: Target,
+    /// The weir binary; default: the one beside this program.
+    #[arg(long)]
+    pub weir: Option<PathBuf>,
+    /// Seed of all random data; default: a fresh one, printed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Lists the cases and ends.
+    #[arg(long)]
+    pub list: bool,
+    /// Accepted because `cargo test -- …` passes them to every target.
+    #[arg(long, hide = true)]
+    pub nocapture: bool,
+    #[arg(long, hide = true)]
+    pub test_threads: Option<usize>,
+    #[arg(short, long, hide = true)]
+    pub quiet: bool,
+}
+
+/// What a case gets.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// HOST:PORT of the broker.
+    pub bootstrap: String,
+    pub target: Target,
+    /// Differs from case to case and from run to run: names of topics and groups end with it, so
+    /// that a suite can run twice against the same broker.
+    pub unique: String,
+    pub seed: u64,
+}
+
+impl Context {
+    pub fn name(&self, base: &str) -> String {
+        format!("{base}-{}", self.unique)
+    }
+}
+
+/// One case: it fails by panicking.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub name: &'static str,
+    pub limit: Duration,
+    pub run: fn(&Context),
+}
+
+impl Case {
+    /// With the usual limit.
+    pub const fn new(name: &'static str, run: fn(&Context)) -> Case {
+        Case {
+            name,
+            limit: Duration::from_secs(60),
+            run,
+        }
+    }
+}
+
+/// Runs the suite and ends the process: 0 when every case passed.
+pub fn main(suite: &str, cases: &[Case]) -> ! {
+    let args = SuiteArgs::parse();
+    let wanted: Vec<Case> = cases
+        .iter()
+        .filter(|c| args.filter.as_ref().is_none_or(|f| c.name.contains(f)))
+        .copied()
+        .collect();
+    if args.list {
+        wanted
+            .iter()
+            .for_each(|case| println!("{}: test", case.name));
+        std::process::exit(0);
+    }
+    let failed = run_all(suite, &args, &wanted);
+    std::process::exit(i32::from(failed > 0) * 101);
+}
+
+fn run_all(suite: &str, args: &SuiteArgs, cases: &[Case]) -> usize {
+    let seed = args.seed.unwrap_or_else(Random::fresh_seed);
+    println!("\nrunning {} tests ({suite}, --seed {seed})", cases.len());
+    let began = time::now();
+    let mut failures = Vec::new();
+    match Broker::start(&args.broker, args.weir.clone()) {
+        Err(why) => {
+            println!("\nthe broker does not start: {why}");
+            failures.extend(cases.iter().map(|case| (case.name, "no broker".to_owned())));
+        }
+        Ok(broker) => {
+            for (index, case) in cases.iter().enumerate() {
+                let context = Context {
+                    bootstrap: broker.address(),
+                    target: broker.target().clone(),
+                    unique: format!("{index}-{:x}", seed & 0xff_ffff),
+                    seed: seed.wrapping_add(index as u64),
+                };
+                let begun = time::now();
+                let result = run_case(*case, context);
+                let seconds = begun.elapsed().as_secs_f64();
+                let word = if result.is_ok() { "ok" } else { "FAILED" };
+                println!("test {} ... {word} ({seconds:.2} s)", case.name);
+                if let Err(Failure { why, hangs }) = result {
+                    failures.push((case.name, why));
+                    if hangs {
+                        break;
+                    }
+                }
+            }
+            if let Err(why) = broker.stop() {
+                failures.push(("stop of the broker", why));
+            }
+        }
+    }
+    for (name, why) in &failures {
+        println!("\n---- {name} ----\n{why}");
+    }
+    let word = if failures.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {} passed; {} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",
+        (cases.len()).saturating_sub(failures.len()),
+        failures.len(),
+        began.elapsed().as_secs_f64()
+    );
+    failures.len()
+}
+
+struct Failure {
+    why: String,
+    /// Its thread still runs: nothing more can be run beside it.
+    hangs: bool,
+}
+
+/// Runs the case in a thread of its own, so that it can panic, and be given up.
+fn run_case(case: Case, context: Context) -> Result<(), Failure> {
+    let (done, result) = mpsc::channel();
+    let thread = time::spawn(case.name, move || {
+        (case.run)(&context);
+        // Nobody listens any more only when the limit has passed.
+        let _ = done.send(());
+    });
+    match result.recv_timeout(case.limit) {
+        Ok(()) => {
+            let _ = thread.join();
+            Ok(())
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure {
+            why: format!("still running after {:?}", case.limit),
+            hangs: true,
+        }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure {
+            why: panic_text(thread.join()),
+            hangs: false,
+        }),
+    }
+}
+
+fn panic_text(joined: std::thread::Result<()>) -> String {
+    let Err(payload) = joined else {
+        return "ended without a result".to_owned();
+    };
+    let text = payload.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+    text.unwrap_or_else(|| "panicked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(run: fn(&Context), limit: Duration) -> Result<(), Failure> {
+        let case = Case {
+            name: "case",
+            limit,
+            run,
+        };
+        let context = Context {
+            bootstrap: String::new(),
+            target: Target::Weir,
+            unique: String::new(),
+            seed: 0,
+        };
+        run_case(case, context)
+    }
+
+    #[test]
+    fn canary_a_case_that_panics_or_hangs_fails() {
+        assert!(run(|_| {}, Duration::from_secs(10)).is_ok());
+        let panicked = run(|_| panic!("on purpose"), Duration::from_secs(10));
+        let panicked = panicked.err().unwrap();
+        assert!(panicked.why.contains("on purpose") && !panicked.hangs);
+        let slow = |_: &Context| std::thread::sleep(Duration::from_secs(2));
+        let hung = run(slow, Duration::from_millis(50)).err().unwrap();
+        assert!(hung.hangs);
+    }
+}
