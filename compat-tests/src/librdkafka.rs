@@ -308,7 +308,7 @@ pub fn admin_options() -> AdminOptions {
         .operation_timeout(limit)
 }
 
-/// Creates a topic and waits until metadata shows it with all its leaders.
+/// Creates a topic and waits until all its leaders serve it.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
     create_topic_result(bootstrap, topic, partitions, configs).expect("the topic is created");
     wait_for_topic(bootstrap, topic, partitions);
@@ -330,15 +330,16 @@ pub fn create_topic_result(
     first.map(|_| ()).map_err(|(_, code)| code)
 }
 
+/// Until every leader answers: Kafka's controller says "created" before they do.
 fn wait_for_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let client: BaseProducer = config(bootstrap).create().expect("a client");
-    let seen = poll_for(LIMIT, || {
-        let metadata = client.client().fetch_metadata(Some(topic), LIMIT).ok()?;
-        let found = metadata.topics().first()?;
-        let led = found.partitions().iter().filter(|p| p.leader() >= 0);
-        (led.count() == usize::try_from(partitions).ok()?).then_some(())
-    });
-    seen.expect("the topic's partitions have leaders");
+    for partition in 0..partitions {
+        let serves = poll_for(LIMIT, || {
+            let found = client.client().fetch_watermarks(topic, partition, LIMIT);
+            found.ok()
+        });
+        serves.expect("the partition has a leader");
+    }
 }
 
 /// Earliest and next offset of a partition.

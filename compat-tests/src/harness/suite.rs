@@ -92,56 +92,61 @@ pub fn main(suite: &str, cases: &[Case]) -> ! {
             .for_each(|case| println!("{}: test", case.name));
         std::process::exit(0);
     }
-    let failed = run_all(suite, &args, &wanted);
+    let seed = args.seed.unwrap_or_else(Random::fresh_seed);
+    println!("\nrunning {} tests ({suite}, --seed {seed})", wanted.len());
+    let began = time::now();
+    let (passed, failures) = match Broker::start(&args.broker, args.weir.clone()) {
+        Ok(broker) => run_all(broker, seed, &wanted),
+        Err(why) => (0, vec![("start of the broker".to_owned(), why)]),
+    };
+    finish(passed, &failures, began.elapsed());
+}
+
+/// Prints the failures and the closing line of cargo's runner, and ends the process.
+pub fn finish(passed: usize, failures: &[(String, String)], took: Duration) -> ! {
+    for (name, why) in failures.iter().filter(|(_, why)| !why.is_empty()) {
+        println!("\n---- {name} ----\n{why}");
+    }
+    let failed = failures.len();
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; \
+         0 filtered out; finished in {:.2}s\n",
+        took.as_secs_f64()
+    );
     std::process::exit(i32::from(failed > 0) * 101);
 }
 
-fn run_all(suite: &str, args: &SuiteArgs, cases: &[Case]) -> usize {
-    let seed = args.seed.unwrap_or_else(Random::fresh_seed);
-    println!("\nrunning {} tests ({suite}, --seed {seed})", cases.len());
-    let began = time::now();
+/// How many cases passed, and which failed, why.
+fn run_all(broker: Broker, seed: u64, cases: &[Case]) -> (usize, Vec<(String, String)>) {
+    let mut passed = 0;
     let mut failures = Vec::new();
-    match Broker::start(&args.broker, args.weir.clone()) {
-        Err(why) => {
-            println!("\nthe broker does not start: {why}");
-            failures.extend(cases.iter().map(|case| (case.name, "no broker".to_owned())));
-        }
-        Ok(broker) => {
-            for (index, case) in cases.iter().enumerate() {
-                let context = Context {
-                    bootstrap: broker.address(),
-                    target: broker.target().clone(),
-                    unique: format!("{index}-{:x}", seed & 0xff_ffff),
-                    seed: seed.wrapping_add(index as u64),
-                };
-                let begun = time::now();
-                let result = run_case(*case, context);
-                let seconds = begun.elapsed().as_secs_f64();
-                let word = if result.is_ok() { "ok" } else { "FAILED" };
-                println!("test {} ... {word} ({seconds:.2} s)", case.name);
-                if let Err(Failure { why, hangs }) = result {
-                    failures.push((case.name, why));
-                    if hangs {
-                        break;
-                    }
+    for (index, case) in cases.iter().enumerate() {
+        let context = Context {
+            bootstrap: broker.address(),
+            target: broker.target().clone(),
+            unique: format!("{index}-{:x}", seed & 0xff_ffff),
+            seed: seed.wrapping_add(index as u64),
+        };
+        let begun = time::now();
+        let result = run_case(*case, context);
+        let seconds = begun.elapsed().as_secs_f64();
+        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("test {} ... {word} ({seconds:.2} s)", case.name);
+        match result {
+            Ok(()) => passed += 1,
+            Err(Failure { why, hangs }) => {
+                failures.push((case.name.to_owned(), why));
+                if hangs {
+                    break;
                 }
             }
-            if let Err(why) = broker.stop() {
-                failures.push(("stop of the broker", why));
-            }
         }
     }
-    for (name, why) in &failures {
-        println!("\n---- {name} ----\n{why}");
+    if let Err(why) = broker.stop() {
+        failures.push(("stop of the broker".to_owned(), why));
     }
-    let word = if failures.is_empty() { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {word}. {} passed; {} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",
-        (cases.len()).saturating_sub(failures.len()),
-        failures.len(),
-        began.elapsed().as_secs_f64()
-    );
-    failures.len()
+    (passed, failures)
 }
 
 struct Failure {
