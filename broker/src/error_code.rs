@@ -1,11 +1,10 @@
 //! The one file that turns facts of the domains into Kafka's error codes.
 
-use weir_coordinator::GroupError;
-use weir_protocol::{error_code::ErrorCode, records::BatchError};
-use weir_tiering::{
-    log::{AppendError, ReadError, SequenceError},
-    metadata::CommandRejected,
+use weir_protocol::{
+    error_code::ErrorCode,
+    records::{BatchError, BatchErrorKind},
 };
+use weir_tiering::log::{AppendError, ReadError, SequenceError};
 
 use crate::fetch::SessionError;
 
@@ -22,5 +21,66 @@ impl KafkaError {
             code,
             message: message.into(),
         }
+    }
+}
+
+impl From<&BatchError> for KafkaError {
+    fn from(error: &BatchError) -> KafkaError {
+        let code = match error.kind() {
+            BatchErrorKind::InvalidRecord => ErrorCode::INVALID_RECORD,
+            BatchErrorKind::InvalidTimestamp => ErrorCode::INVALID_TIMESTAMP,
+            BatchErrorKind::CorruptMessage => ErrorCode::CORRUPT_MESSAGE,
+            BatchErrorKind::MessageTooLarge => ErrorCode::MESSAGE_TOO_LARGE,
+            BatchErrorKind::UnsupportedCompressionType => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        };
+        // Kafka's texts where clients show them: one for each kind of refused records.
+        let message = match (error, code) {
+            (BatchError::Records(_), ErrorCode::INVALID_TIMESTAMP) => {
+                "One or more records have been rejected due to invalid timestamp".to_owned()
+            }
+            (BatchError::Records(faults), _) => format!(
+                "One or more records have been rejected due to {} record errors in total",
+                faults.total
+            ),
+            _ => error.to_string(),
+        };
+        KafkaError { code, message }
+    }
+}
+
+impl From<&AppendError> for KafkaError {
+    fn from(error: &AppendError) -> KafkaError {
+        let code = match error {
+            AppendError::Sequence { error, .. } => match error {
+                SequenceError::StaleEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+                SequenceError::OutOfOrder { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            },
+            AppendError::Deleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            AppendError::NotOwner => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            AppendError::OffsetsExhausted => ErrorCode::INVALID_RECORD,
+        };
+        KafkaError::new(code, error.to_string())
+    }
+}
+
+impl From<&ReadError> for KafkaError {
+    fn from(error: &ReadError) -> KafkaError {
+        let code = match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            // Retriable: clients refresh their metadata and ask again.
+            ReadError::Store(_) | ReadError::Corrupt { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+        };
+        KafkaError::new(code, error.to_string())
+    }
+}
+
+impl From<&SessionError> for KafkaError {
+    fn from(error: &SessionError) -> KafkaError {
+        let code = match error {
+            SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+            SessionError::InvalidEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+            SessionError::TopicIdMismatch => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
+        };
+        KafkaError::new(code, error.to_string())
     }
 }

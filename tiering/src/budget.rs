@@ -21,7 +21,10 @@ impl MemoryBudget {
     /// A budget of `capacity` bytes, at most 4 GiB − 1.
     pub fn new(capacity: u64) -> MemoryBudget {
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX).max(1);
-        MemoryBudget { pool: Arc::new(Semaphore::new(capacity as usize)), capacity }
+        MemoryBudget {
+            pool: Arc::new(Semaphore::new(capacity as usize)),
+            capacity,
+        }
     }
 
     /// Waits, first come first served, until `bytes` are free. More than the whole budget counts as
@@ -29,7 +32,9 @@ impl MemoryBudget {
     pub async fn acquire(&self, bytes: usize) -> Permit {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.capacity);
         let permit = self.pool.clone().acquire_many_owned(wanted).await;
-        Permit { _bytes: permit.expect("the semaphore is never closed") }
+        Permit {
+            _bytes: permit.expect("the semaphore is never closed"),
+        }
     }
 
     /// Bytes that nobody holds.

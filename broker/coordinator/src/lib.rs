@@ -25,6 +25,8 @@ mod subscription;
 mod timer;
 
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod testing;
 
 pub use api::{Answer, Context, Now, Output, Request, Token, TopicInfo, TopicLookup, TopicRef};

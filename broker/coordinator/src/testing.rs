@@ -19,7 +19,7 @@ mod calls;
 mod invariants;
 mod requests;
 
-pub(crate) use invariants::{check_group, stored_form};
+pub(crate) use invariants::{check_group, comparable};
 pub(crate) use requests::{commit, join, protocols, subscription, sync_request};
 
 pub(crate) const G: &str = "group-id";
@@ -190,7 +190,7 @@ impl GroupTest {
         for (id, group) in &self.shard.groups {
             if matches!(group.state(), GroupState::Empty | GroupState::Stable) {
                 check_group(&reloaded.groups[id]);
-                assert_eq!(stored_form(&reloaded.groups[id]), stored_form(group));
+                assert_eq!(comparable(&reloaded.groups[id]), comparable(group));
                 assert_eq!(reloaded.groups[id].state(), group.state());
             }
         }

@@ -19,8 +19,8 @@ use weir_protocol::{
 
 use super::{Api, RequestContext, list};
 
-pub const API: Api = Api::new(ApiKey::ApiVersions, 0..=4)
-    .differs("only the feature metadata.version is finalized");
+pub const API: Api =
+    Api::new(ApiKey::ApiVersions, 0..=4).differs("only the feature metadata.version is finalized");
 
 /// 4.3-IV0, the level of Kafka 4.3; clients and tools want the feature to be present.
 const METADATA_VERSION: i16 = 30;

@@ -5,29 +5,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use weir_protocol::{
     api_key::ApiKey,
-    header::{RequestHeader, ResponseHeader},
-    str::Str,
-    wire::{Message, Reader, Writer},
+    header::{RequestHeader, encode_response_header},
+    message::Message,
+    wire::{Reader, Writer},
 };
 use weir_tiering::budget::Permit;
 
 use super::{Answer, AnswerBytes, Api, Connection, RequestContext, RequestError, list};
-use crate::node::Broker;
+use crate::{
+    net::{Frame, FrameKey},
+    node::{Broker, WhoAnswer, who},
+    telemetry::metrics::{ApiMetrics, Metrics},
+};
 
-/// A request as it came from the socket.
-pub struct IncomingFrame {
-    pub api_key: ApiKey,
-    pub api_version: i16,
-    /// Header and body, without the size field.
-    pub bytes: Bytes,
-    /// Memory of `bytes`.
-    pub permit: Permit,
-}
+/// First allocation for an answer's small fields.
+const RESPONSE_CAPACITY: usize = 512;
 
 /// One line of the list of APIs.
 pub struct ApiEntry {
@@ -54,31 +50,48 @@ pub struct Reply {
 /// Routes requests once the broker is ready; until then they wait.
 pub struct Dispatch {
     broker: watch::Receiver<Option<Arc<Broker>>>,
-    entries: Vec<Option<ApiEntry>>,
+    who: WhoAnswer,
+    entries: Vec<Option<(ApiEntry, ApiMetrics)>>,
 }
 
 impl Dispatch {
-    pub fn new(broker: watch::Receiver<Option<Arc<Broker>>>) -> Dispatch {
-        let mut entries: Vec<Option<ApiEntry>> = Vec::new();
+    pub fn new(
+        broker: watch::Receiver<Option<Arc<Broker>>>,
+        who: WhoAnswer,
+        metrics: &Metrics,
+    ) -> Dispatch {
+        let mut entries: Vec<Option<(ApiEntry, ApiMetrics)>> = Vec::new();
         for entry in list::all() {
             let index = entry.api.key as usize;
             if entries.len() <= index {
                 entries.resize_with(index + 1, || None);
             }
-            entries[index] = Some(entry);
+            let metrics = metrics.api(entry.api.key.name());
+            entries[index] = Some((entry, metrics));
         }
-        Dispatch { broker, entries }
+        Dispatch {
+            broker,
+            who,
+            entries,
+        }
     }
 
     /// Handles one request up to the point where the next one may begin.
     pub async fn handle(
         &self,
         connection: Arc<Connection>,
-        frame: IncomingFrame,
+        frame: Frame,
     ) -> Result<Answer, RequestError> {
-        let key = frame.api_key;
+        let key = match frame.key {
+            FrameKey::Kafka(key) => key,
+            FrameKey::Who => {
+                let correlation_id = who::correlation_id(&frame.bytes).unwrap_or_default();
+                return Ok(Answer::Ready(self.who.encode(correlation_id)));
+            }
+        };
         let entry = self.entries.get(key as usize).and_then(Option::as_ref);
-        let entry = entry.ok_or(RequestError::NotServed { api: key.name() })?;
+        let (entry, metrics) = entry.ok_or(RequestError::NotServed { api: key.name() })?;
+        metrics.requests.increment(1);
         let served = entry.api.versions.contains(&frame.api_version);
         if !served && key != ApiKey::ApiVersions {
             return Err(RequestError::Version {
@@ -87,13 +100,11 @@ impl Dispatch {
             });
         }
         let broker = self.ready().await?;
-        let mut reader = Reader::new(frame.bytes, key.name(), frame.api_version);
-        // Kafka reads the header of an ApiVersions request of a future version like version 0's.
-        let header_version = if served { frame.api_version } else { 0 };
-        let header = RequestHeader::decode(&mut reader, key, header_version)?;
+        let mut reader = Reader::new(frame.bytes);
+        let header = RequestHeader::decode(&mut reader)?;
         let reply = Reply {
             key,
-            version: header_version,
+            version: if served { frame.api_version } else { 0 },
             correlation_id: header.correlation_id,
         };
         if !served {
@@ -104,7 +115,7 @@ impl Dispatch {
             broker,
             connection,
             version: frame.api_version,
-            client_id: header.client_id.unwrap_or_else(|| Str::from("")),
+            client_id: header.client_id.unwrap_or_default(),
         };
         let call = Call {
             context,
@@ -112,7 +123,13 @@ impl Dispatch {
             reply,
             permit: frame.permit,
         };
-        (entry.call)(call).await
+        let began = call.context.env.clock.boot();
+        let env = call.context.env.clone();
+        let answer = (entry.call)(call).await;
+        metrics
+            .seconds
+            .record((env.clock.boot() - began).as_secs_f64());
+        answer
     }
 
     async fn ready(&self) -> Result<Arc<Broker>, RequestError> {
@@ -147,12 +164,8 @@ impl Call {
 impl Reply {
     /// The whole answer: size field, header, body.
     pub fn encode<M: Message>(&self, response: &M) -> Result<AnswerBytes, RequestError> {
-        let mut writer = Writer::frame();
-        let header = ResponseHeader {
-            correlation_id: self.correlation_id,
-            ..ResponseHeader::default()
-        };
-        header.encode_for(&mut writer, self.key, self.version);
+        let mut writer = Writer::framed(RESPONSE_CAPACITY);
+        encode_response_header(&mut writer, self.key, self.version, self.correlation_id);
         response.encode(&mut writer, self.version);
         writer.finish().map_err(|error| RequestError::Encode {
             api: self.key.name(),

@@ -24,7 +24,8 @@ use super::{Api, RequestContext};
 use crate::{
     error_code::KafkaError,
     fetch::{
-        Cached, FetchContext, FetchPartition, PartitionKey, PartitionOutcome, SessionRequest, TopicKey,
+        Cached, FetchContext, FetchPartition, PartitionKey, PartitionOutcome, SessionRequest,
+        TopicKey,
     },
 };
 
@@ -48,7 +49,10 @@ pub async fn handle(ctx: &RequestContext, request: FetchRequest) -> FetchRespons
         read_committed: request.isolation_level == 1,
         wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
     };
-    let context = match ctx.fetch_sessions.begin(session_request(ctx.version, request)) {
+    let context = match ctx
+        .fetch_sessions
+        .begin(session_request(ctx.version, request))
+    {
         Ok(context) => context,
         Err(error) => {
             return FetchResponse {
@@ -58,19 +62,31 @@ pub async fn handle(ctx: &RequestContext, request: FetchRequest) -> FetchRespons
         }
     };
     let answers = fetch_until_enough(ctx, &context.partitions, &terms).await;
+    let bytes: usize = answers
+        .iter()
+        .filter_map(|a| Some(a.records.as_ref()?.len()))
+        .sum();
+    ctx.metrics.serving.fetched_bytes.increment(bytes as u64);
     respond(ctx, context, answers)
 }
 
 fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
     let by_topic_id = version >= 13;
     let key = |name: &Str, id: Uuid| {
-        if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(name.detach()) }
+        if by_topic_id {
+            TopicKey::Id(id)
+        } else {
+            TopicKey::Name(name.detach())
+        }
     };
     let mut partitions = Vec::new();
     for topic in &request.topics {
         let topic_key = key(&topic.topic, topic.topic_id);
         partitions.extend(topic.partitions.iter().map(|p| FetchPartition {
-            key: PartitionKey { topic: topic_key.clone(), partition: p.partition },
+            key: PartitionKey {
+                topic: topic_key.clone(),
+                partition: p.partition,
+            },
             fetch_offset: p.fetch_offset,
             partition_max_bytes: p.partition_max_bytes,
             current_leader_epoch: p.current_leader_epoch,
@@ -80,7 +96,10 @@ fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
     let mut forgotten = Vec::new();
     for topic in &request.forgotten_topics_data {
         let topic_key = key(&topic.topic, topic.topic_id);
-        let partition = |p: &i32| PartitionKey { topic: topic_key.clone(), partition: *p };
+        let partition = |p: &i32| PartitionKey {
+            topic: topic_key.clone(),
+            partition: *p,
+        };
         forgotten.extend(topic.partitions.iter().map(partition));
     }
     SessionRequest {
@@ -94,7 +113,11 @@ fn session_request(version: i16, request: FetchRequest) -> SessionRequest {
 
 /// Reads until there are `min_bytes`, the time is over, or a partition has something to say that
 /// cannot wait (KIP-74; an error answers at once).
-async fn fetch_until_enough(ctx: &RequestContext, wanted: &[FetchPartition], terms: &Terms) -> Vec<PartitionData> {
+async fn fetch_until_enough(
+    ctx: &RequestContext,
+    wanted: &[FetchPartition],
+    terms: &Terms,
+) -> Vec<PartitionData> {
     let waker = Waker::default();
     let mut _waiting = Vec::new();
     let mut deadline = std::pin::pin!(ctx.env.clock.sleep(terms.wait));
@@ -108,7 +131,10 @@ async fn fetch_until_enough(ctx: &RequestContext, wanted: &[FetchPartition], ter
         if first {
             // Registered before the second look, so that nothing is missed in between.
             first = false;
-            _waiting = logs_of(ctx, wanted).iter().map(|log| log.wait(&waker)).collect();
+            _waiting = logs_of(ctx, wanted)
+                .iter()
+                .map(|log| log.wait(&waker))
+                .collect();
             continue;
         }
         tokio::select! {
@@ -134,14 +160,19 @@ fn logs_of(ctx: &RequestContext, wanted: &[FetchPartition]) -> Vec<Arc<Partition
 
 /// One pass over all partitions in their order: answers, bytes of records, and whether an answer
 /// must leave at once.
-async fn read_all(ctx: &RequestContext, wanted: &[FetchPartition], terms: &Terms) -> (Vec<PartitionData>, usize, bool) {
+async fn read_all(
+    ctx: &RequestContext,
+    wanted: &[FetchPartition],
+    terms: &Terms,
+) -> (Vec<PartitionData>, usize, bool) {
     let mut answers = Vec::with_capacity(wanted.len());
     let mut bytes = 0;
     let mut at_once = false;
     for partition in wanted {
         let left = terms.bytes_max.saturating_sub(bytes);
         let answer = read_one(ctx, partition, left, bytes == 0, terms.read_committed).await;
-        let answer = answer.unwrap_or_else(|(error, log)| error_data(ctx, partition, &error, log.as_deref()));
+        let answer = answer
+            .unwrap_or_else(|(error, log)| error_data(ctx, partition, &error, log.as_deref()));
         at_once |= answer.error_code != 0 || answer.diverging_epoch.end_offset >= 0;
         bytes += answer.records.as_ref().map_or(0, Records::len);
         answers.push(answer);
@@ -160,12 +191,18 @@ async fn read_one(
 ) -> Result<PartitionData, ReadFailure> {
     let log = find(ctx, &wanted.key)?;
     let bounds = log.bounds();
-    check_epoch(wanted.current_leader_epoch, bounds.leader_epoch).map_err(|error| (error, Some(log.clone())))?;
+    check_epoch(wanted.current_leader_epoch, bounds.leader_epoch)
+        .map_err(|error| (error, Some(log.clone())))?;
     if let Some(diverging) = diverging_epoch(wanted, &log)? {
-        return Ok(PartitionData { diverging_epoch: diverging, ..partition_data(wanted, &bounds, read_committed) });
+        return Ok(PartitionData {
+            diverging_epoch: diverging,
+            ..partition_data(wanted, &bounds, read_committed)
+        });
     }
     let limit = bytes_left.min(usize::try_from(wanted.partition_max_bytes).unwrap_or(0));
-    let read = log.read(&ctx.cold, Offset(wanted.fetch_offset), limit, one_at_least).await;
+    let read = log
+        .read(&ctx.cold, Offset(wanted.fetch_offset), limit, one_at_least)
+        .await;
     let chunks = read.map_err(|error| (KafkaError::from(&error), None))?;
     // Read after the records, so that it never lies below what is returned.
     let bounds = log.bounds();
@@ -182,31 +219,50 @@ fn find(ctx: &RequestContext, key: &PartitionKey) -> Result<Arc<PartitionLog>, R
         TopicKey::Id(id) => (topics.by_id(*id), ErrorCode::UNKNOWN_TOPIC_ID),
     };
     let topic = topic.ok_or((KafkaError::new(unknown, "no such topic"), None))?;
-    let no_partition = || KafkaError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such partition");
-    topic.log(key.partition).ok_or_else(|| (no_partition(), None))
+    let no_partition =
+        || KafkaError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such partition");
+    topic
+        .log(key.partition)
+        .ok_or_else(|| (no_partition(), None))
 }
 
 /// KIP-320: a client with older or newer metadata is told so. −1 = do not check.
 pub(super) fn check_epoch(claimed: i32, current: LeaderEpoch) -> Result<(), KafkaError> {
     match claimed {
         -1 => Ok(()),
-        claimed if claimed < current.0 => Err(KafkaError::new(ErrorCode::FENCED_LEADER_EPOCH, "older leader epoch")),
-        claimed if claimed > current.0 => Err(KafkaError::new(ErrorCode::UNKNOWN_LEADER_EPOCH, "newer leader epoch")),
+        claimed if claimed < current.0 => Err(KafkaError::new(
+            ErrorCode::FENCED_LEADER_EPOCH,
+            "older leader epoch",
+        )),
+        claimed if claimed > current.0 => Err(KafkaError::new(
+            ErrorCode::UNKNOWN_LEADER_EPOCH,
+            "newer leader epoch",
+        )),
         _ => Ok(()),
     }
 }
 
 /// KIP-595: where the client's log leaves ours, if it does.
-fn diverging_epoch(wanted: &FetchPartition, log: &PartitionLog) -> Result<Option<EpochEndOffset>, ReadFailure> {
+fn diverging_epoch(
+    wanted: &FetchPartition,
+    log: &PartitionLog,
+) -> Result<Option<EpochEndOffset>, ReadFailure> {
     if wanted.last_fetched_epoch < 0 {
         return Ok(None);
     }
     let Some((epoch, end)) = log.end_of_epoch(LeaderEpoch(wanted.last_fetched_epoch)) else {
         let message = "the last fetched epoch is not known here";
-        return Err((KafkaError::new(ErrorCode::OFFSET_OUT_OF_RANGE, message), None));
+        return Err((
+            KafkaError::new(ErrorCode::OFFSET_OUT_OF_RANGE, message),
+            None,
+        ));
     };
     let diverges = epoch.0 < wanted.last_fetched_epoch || end.0 < wanted.fetch_offset;
-    Ok(diverges.then(|| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() }))
+    Ok(diverges.then(|| EpochEndOffset {
+        epoch: epoch.0,
+        end_offset: end.0,
+        ..Default::default()
+    }))
 }
 
 fn partition_data(wanted: &FetchPartition, bounds: &Bounds, read_committed: bool) -> PartitionData {
@@ -222,14 +278,21 @@ fn partition_data(wanted: &FetchPartition, bounds: &Bounds, read_committed: bool
 }
 
 /// An answer without data: no field of it is a plausible offset.
-fn error_data(ctx: &RequestContext, wanted: &FetchPartition, error: &KafkaError, log: Option<&PartitionLog>) -> PartitionData {
+fn error_data(
+    ctx: &RequestContext,
+    wanted: &FetchPartition,
+    error: &KafkaError,
+    log: Option<&PartitionLog>,
+) -> PartitionData {
     // KIP-951: tell who leads.
     let current_leader = match (error.code, log) {
-        (ErrorCode::FENCED_LEADER_EPOCH | ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(log)) => LeaderIdAndEpoch {
-            leader_id: ctx.node_id(),
-            leader_epoch: log.leader_epoch().0,
-            ..Default::default()
-        },
+        (ErrorCode::FENCED_LEADER_EPOCH | ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(log)) => {
+            LeaderIdAndEpoch {
+                leader_id: ctx.node_id(),
+                leader_epoch: log.leader_epoch().0,
+                ..Default::default()
+            }
+        }
         _ => LeaderIdAndEpoch::default(),
     };
     PartitionData {
@@ -244,7 +307,11 @@ fn error_data(ctx: &RequestContext, wanted: &FetchPartition, error: &KafkaError,
     }
 }
 
-fn respond(ctx: &RequestContext, context: FetchContext, answers: Vec<PartitionData>) -> FetchResponse {
+fn respond(
+    ctx: &RequestContext,
+    context: FetchContext,
+    answers: Vec<PartitionData>,
+) -> FetchResponse {
     let outcomes: Vec<_> = answers.iter().map(outcome).collect();
     let keys: Vec<_> = context.partitions.iter().map(|p| p.key.clone()).collect();
     let (session_id, carried) = ctx.fetch_sessions.finish(context, &outcomes);
@@ -262,19 +329,32 @@ fn respond(ctx: &RequestContext, context: FetchContext, answers: Vec<PartitionDa
             topic.partitions.push(answer);
         }
     }
-    FetchResponse { session_id, responses, ..Default::default() }
+    FetchResponse {
+        session_id,
+        responses,
+        ..Default::default()
+    }
 }
 
 fn topic_response(key: &TopicKey) -> FetchableTopicResponse {
     match key {
-        TopicKey::Name(name) => FetchableTopicResponse { topic: name.clone(), ..Default::default() },
-        TopicKey::Id(id) => FetchableTopicResponse { topic_id: *id, ..Default::default() },
+        TopicKey::Name(name) => FetchableTopicResponse {
+            topic: name.clone(),
+            ..Default::default()
+        },
+        TopicKey::Id(id) => FetchableTopicResponse {
+            topic_id: *id,
+            ..Default::default()
+        },
     }
 }
 
 fn outcome(answer: &PartitionData) -> PartitionOutcome {
     PartitionOutcome {
-        told: Cached { high_watermark: answer.high_watermark, log_start_offset: answer.log_start_offset },
+        told: Cached {
+            high_watermark: answer.high_watermark,
+            log_start_offset: answer.log_start_offset,
+        },
         has_records: answer.records.as_ref().is_some_and(|r| !r.is_empty()),
         is_error: answer.error_code != 0,
         is_diverging: answer.diverging_epoch.end_offset >= 0,

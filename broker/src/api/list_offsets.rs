@@ -39,7 +39,11 @@ struct Found {
 }
 
 impl Found {
-    const NOTHING: Found = Found { timestamp: -1, offset: -1, leader_epoch: -1 };
+    const NOTHING: Found = Found {
+        timestamp: -1,
+        offset: -1,
+        leader_epoch: -1,
+    };
 }
 
 pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
@@ -50,26 +54,51 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> ListOf
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in &topic.partitions {
             let result = if duplicates.contains(&wanted.partition_index) {
-                Err(KafkaError::new(ErrorCode::INVALID_REQUEST, "the partition stands in the request twice"))
+                Err(KafkaError::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "the partition stands in the request twice",
+                ))
             } else {
                 list(ctx, found.as_deref(), wanted).await
             };
             partitions.push(partition_response(wanted.partition_index, result));
         }
-        topics.push(ListOffsetsTopicResponse { name: topic.name, partitions, ..Default::default() });
+        topics.push(ListOffsetsTopicResponse {
+            name: topic.name,
+            partitions,
+            ..Default::default()
+        });
     }
-    ListOffsetsResponse { topics, ..Default::default() }
+    ListOffsetsResponse {
+        topics,
+        ..Default::default()
+    }
 }
 
 fn duplicates(partitions: &[ListOffsetsPartition]) -> BTreeSet<i32> {
     let mut seen = BTreeSet::new();
-    partitions.iter().map(|p| p.partition_index).filter(|p| !seen.insert(*p)).collect()
+    partitions
+        .iter()
+        .map(|p| p.partition_index)
+        .filter(|p| !seen.insert(*p))
+        .collect()
 }
 
-async fn list(ctx: &RequestContext, topic: Option<&Topic>, wanted: &ListOffsetsPartition) -> Result<Found, KafkaError> {
+async fn list(
+    ctx: &RequestContext,
+    topic: Option<&Topic>,
+    wanted: &ListOffsetsPartition,
+) -> Result<Found, KafkaError> {
     check_version(wanted.timestamp, ctx.version)?;
-    let unknown = || KafkaError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such topic or partition");
-    let log = topic.and_then(|topic| topic.log(wanted.partition_index)).ok_or_else(unknown)?;
+    let unknown = || {
+        KafkaError::new(
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            "no such topic or partition",
+        )
+    };
+    let log = topic
+        .and_then(|topic| topic.log(wanted.partition_index))
+        .ok_or_else(unknown)?;
     let bounds = log.bounds();
     check_epoch(wanted.current_leader_epoch, bounds.leader_epoch)?;
     match wanted.timestamp {
@@ -86,7 +115,11 @@ async fn list(ctx: &RequestContext, topic: Option<&Topic>, wanted: &ListOffsetsP
             leader_epoch: log.epoch_at(bounds.log_start).0,
         }),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(Found::NOTHING),
-        MAX_TIMESTAMP => Ok(found(log.with_max_timestamp(&ctx.cold).await.map_err(|e| KafkaError::from(&e))?)),
+        MAX_TIMESTAMP => Ok(found(
+            log.with_max_timestamp(&ctx.cold)
+                .await
+                .map_err(|e| KafkaError::from(&e))?,
+        )),
         target => since(ctx, &log, target).await,
     }
 }
@@ -117,11 +150,15 @@ fn check_version(timestamp: i64, version: i16) -> Result<(), KafkaError> {
     if version >= since {
         return Ok(());
     }
-    let message = format!("timestamp {timestamp} needs a newer version of ListOffsets than {version}");
+    let message =
+        format!("timestamp {timestamp} needs a newer version of ListOffsets than {version}");
     Err(KafkaError::new(ErrorCode::UNSUPPORTED_VERSION, message))
 }
 
-fn partition_response(index: i32, result: Result<Found, KafkaError>) -> ListOffsetsPartitionResponse {
+fn partition_response(
+    index: i32,
+    result: Result<Found, KafkaError>,
+) -> ListOffsetsPartitionResponse {
     let (found, code) = match result {
         Ok(found) => (found, ErrorCode::NONE),
         Err(error) => (Found::NOTHING, error.code),

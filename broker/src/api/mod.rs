@@ -5,18 +5,25 @@
 //! → map. Handlers get a decoded request and give a typed response; what is common to all
 //! (decoding, unsupported versions, encoding, metrics) is here.
 
+mod api_versions;
 mod context;
+mod describe_cluster;
 mod dispatch;
+mod fetch;
+mod init_producer_id;
 mod list;
+mod list_offsets;
+mod metadata;
+mod produce;
 
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use weir_protocol::{api_key::ApiKey, wire::DecodeError};
+use weir_protocol::{api_key::ApiKey, header::HeaderError, wire::DecodeError};
 
 pub use context::{Connection, RequestContext};
-pub use dispatch::{Dispatch, IncomingFrame};
+pub use dispatch::{ApiEntry, Call, Dispatch};
 pub use list::all;
 
 /// The declaration of an API that this broker serves.
@@ -79,6 +86,8 @@ pub enum RequestError {
     Version { api: &'static str, version: i16 },
     #[error("{0}")]
     Decode(#[from] DecodeError),
+    #[error("{0}")]
+    Header(#[from] HeaderError),
     #[error("{api} v{version}: {left} bytes behind the request")]
     TrailingBytes {
         api: &'static str,

@@ -16,14 +16,16 @@ use weir_protocol::{
     messages::{
         ProduceRequest, ProduceResponse,
         produce_request::PartitionProduceData,
-        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+        produce_response::{
+            BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+        },
     },
     str::Str,
     types::Uuid,
 };
 use weir_tiering::budget::Permit;
 
-use super::{Answer, Api, Call, RequestContext, Refused, RequestError};
+use super::{Answer, Api, Call, Refused, RequestContext, RequestError};
 use crate::partition::{ProduceOutcome, ProduceRefused, Topic, produce_batch};
 
 pub const API: Api = Api::new(ApiKey::Produce, 3..=13)
@@ -58,25 +60,36 @@ pub fn call(call: Call) -> BoxFuture<'static, Result<Answer, RequestError>> {
         let limit = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let pending = append_all(&ctx, request, Arc::new(permit));
         if acks == 0 {
-            return Ok(Answer::Later(Box::pin(async move { refuse_errors(&pending).map(|()| Vec::new()) })));
+            return Ok(Answer::Later(Box::pin(async move {
+                refuse_errors(&pending).map(|()| Vec::new())
+            })));
         }
         Ok(Answer::Later(Box::pin(async move {
             let response = respond(&ctx, pending, limit).await;
-            reply.encode(&response).map_err(|error| Refused(error.to_string()))
+            reply
+                .encode(&response)
+                .map_err(|error| Refused(error.to_string()))
         })))
     })
 }
 
 /// With acks=0 Kafka tells a client of an error by closing the connection.
 fn refuse_errors(pending: &[PendingTopic]) -> Result<(), Refused> {
-    let errors = pending.iter().flat_map(|t| &t.partitions).filter_map(|p| p.outcome.as_ref().err());
+    let errors = pending
+        .iter()
+        .flat_map(|t| &t.partitions)
+        .filter_map(|p| p.outcome.as_ref().err());
     match errors.into_iter().next() {
         Some(refused) => Err(Refused(refused.error.message.clone())),
         None => Ok(()),
     }
 }
 
-fn append_all(ctx: &RequestContext, request: ProduceRequest, permit: Arc<Permit>) -> Vec<PendingTopic> {
+fn append_all(
+    ctx: &RequestContext,
+    request: ProduceRequest,
+    permit: Arc<Permit>,
+) -> Vec<PendingTopic> {
     let acks_known = matches!(request.acks, -1..=1);
     request
         .topic_data
@@ -87,14 +100,20 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest, permit: Arc<Permit>
             } else {
                 ctx.topics().by_name(&topic.name)
             };
-            let partitions = topic.partition_data.into_iter().map(|data| PendingPartition {
-                index: data.index,
-                outcome: if acks_known {
-                    append_one(ctx, found.as_deref(), data, &permit)
-                } else {
-                    Err(ProduceRefused::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"))
-                },
-            });
+            let partitions = topic
+                .partition_data
+                .into_iter()
+                .map(|data| PendingPartition {
+                    index: data.index,
+                    outcome: if acks_known {
+                        append_one(ctx, found.as_deref(), data, &permit)
+                    } else {
+                        Err(ProduceRefused::new(
+                            ErrorCode::INVALID_REQUIRED_ACKS,
+                            "acks must be -1, 0 or 1",
+                        ))
+                    },
+                });
             PendingTopic {
                 partitions: partitions.collect(),
                 name: topic.name,
@@ -110,7 +129,12 @@ fn append_one(
     data: PartitionProduceData,
     permit: &Arc<Permit>,
 ) -> Result<ProduceOutcome, ProduceRefused> {
-    let unknown = || ProduceRefused::new(unknown_topic(ctx.version), "this broker knows no such topic or partition");
+    let unknown = || {
+        ProduceRefused::new(
+            unknown_topic(ctx.version),
+            "this broker knows no such topic or partition",
+        )
+    };
     let topic = topic.ok_or_else(unknown)?;
     // Kafka's own admin client may write to internal topics.
     if topic.is_internal() && &*ctx.client_id != "__admin_client" {
@@ -120,11 +144,18 @@ fn append_one(
         ));
     }
     let log = topic.log(data.index).ok_or_else(unknown)?;
-    let records = data.records.map(|records| records.into_bytes()).unwrap_or_default();
+    let records = data
+        .records
+        .map(|records| records.into_bytes())
+        .unwrap_or_default();
     produce_batch(ctx, topic, &log, records, permit)
 }
 
-async fn respond(ctx: &RequestContext, pending: Vec<PendingTopic>, limit: Duration) -> ProduceResponse {
+async fn respond(
+    ctx: &RequestContext,
+    pending: Vec<PendingTopic>,
+    limit: Duration,
+) -> ProduceResponse {
     let mut responses = Vec::with_capacity(pending.len());
     let mut wait_is_over = std::pin::pin!(ctx.env.clock.sleep(limit));
     let mut expired = false;
@@ -138,7 +169,10 @@ async fn respond(ctx: &RequestContext, pending: Vec<PendingTopic>, limit: Durati
                 () = std::future::ready(()), if expired => None,
             };
             let outcome = durable.unwrap_or_else(|| {
-                Err(ProduceRefused::new(ErrorCode::REQUEST_TIMED_OUT, "the store did not confirm the write in time; it may still do so"))
+                Err(ProduceRefused::new(
+                    ErrorCode::REQUEST_TIMED_OUT,
+                    "the store did not confirm the write in time; it may still do so",
+                ))
             });
             partition_responses.push(partition_response(ctx, partition.index, outcome));
         }
@@ -167,13 +201,17 @@ async fn settle(
     };
     if let Some(slot) = slot {
         ctx.wal.committed(slot).await.map_err(|_| {
-            ProduceRefused::new(ErrorCode::NOT_LEADER_OR_FOLLOWER, "this broker lost the partition")
+            ProduceRefused::new(
+                ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                "this broker lost the partition",
+            )
         })?;
     }
     match outcome {
-        Ok(outcome) if outcome.log.is_deleted() => {
-            Err(ProduceRefused::new(unknown_topic(ctx.version), "the topic was deleted"))
-        }
+        Ok(outcome) if outcome.log.is_deleted() => Err(ProduceRefused::new(
+            unknown_topic(ctx.version),
+            "the topic was deleted",
+        )),
         outcome => outcome,
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(args: StartArgs) -> Exit {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    run_node(config)
+    crate::node::run(config)
 }
 
 /// The configuration that flags, environment and file make together.
@@ -60,13 +60,4 @@ pub(super) fn configure(
     let mut config = BrokerConfig::load(&layers, machine)?;
     config.take_over = args.take_over;
     Ok(config)
-}
-
-/// Runs the broker until it is told to stop.
-fn run_node(config: BrokerConfig) -> Exit {
-    drop(config);
-    fail(
-        Exit::Failed,
-        &"this build has no broker in it yet; only --check works",
-    )
 }

@@ -80,7 +80,10 @@ impl FetchSession {
 
     /// All partitions, in the order in which they are to be served.
     pub fn wanted(&self) -> Vec<FetchPartition> {
-        self.partitions.values().map(|(wanted, _)| wanted.clone()).collect()
+        self.partitions
+            .values()
+            .map(|(wanted, _)| wanted.clone())
+            .collect()
     }
 
     /// Notes what a partition's answer is; returns whether an incremental answer must carry it.
@@ -93,7 +96,11 @@ impl FetchSession {
         };
         let changed = *cached != outcome.told;
         let must = outcome.has_records || outcome.is_error || outcome.is_diverging || changed;
-        *cached = if outcome.is_error { UNTOLD } else { outcome.told };
+        *cached = if outcome.is_error {
+            UNTOLD
+        } else {
+            outcome.told
+        };
         if outcome.has_records
             && let Some(entry) = self.partitions.shift_remove(key)
         {
@@ -140,12 +147,24 @@ mod tests {
     fn only_news_is_told() {
         let mut session = FetchSession::default();
         session.want(wanted(0));
-        assert!(session.tell(&key(0), &outcome(5, false, false)), "first time");
-        assert!(!session.tell(&key(0), &outcome(5, false, false)), "nothing new");
-        assert!(session.tell(&key(0), &outcome(6, false, false)), "high watermark moved");
+        assert!(
+            session.tell(&key(0), &outcome(5, false, false)),
+            "first time"
+        );
+        assert!(
+            !session.tell(&key(0), &outcome(5, false, false)),
+            "nothing new"
+        );
+        assert!(
+            session.tell(&key(0), &outcome(6, false, false)),
+            "high watermark moved"
+        );
         assert!(session.tell(&key(0), &outcome(6, true, false)), "records");
         assert!(session.tell(&key(0), &outcome(-1, false, true)), "error");
-        assert!(session.tell(&key(0), &outcome(6, false, false)), "recovery from an error");
+        assert!(
+            session.tell(&key(0), &outcome(6, false, false)),
+            "recovery from an error"
+        );
     }
 
     #[test]
@@ -157,8 +176,15 @@ mod tests {
         session.tell(&key(0), &outcome(1, true, false));
         let order: Vec<_> = session.wanted().iter().map(|w| w.key.partition).collect();
         assert_eq!(order, [1, 2, 0]);
-        session.want(FetchPartition { fetch_offset: 9, ..wanted(2) });
-        let order: Vec<_> = session.wanted().iter().map(|w| (w.key.partition, w.fetch_offset)).collect();
+        session.want(FetchPartition {
+            fetch_offset: 9,
+            ..wanted(2)
+        });
+        let order: Vec<_> = session
+            .wanted()
+            .iter()
+            .map(|w| (w.key.partition, w.fetch_offset))
+            .collect();
         assert_eq!(order, [(1, 0), (2, 9), (0, 0)], "a change keeps the place");
     }
 }

@@ -64,8 +64,13 @@ pub struct FetchContext {
 
 enum Kind {
     Sessionless,
-    Full { by_topic_id: bool },
-    Incremental { id: i32, session: Arc<Mutex<FetchSession>> },
+    Full {
+        by_topic_id: bool,
+    },
+    Incremental {
+        id: i32,
+        session: Arc<Mutex<FetchSession>>,
+    },
 }
 
 impl FetchSessions {
@@ -157,7 +162,9 @@ impl FetchSessions {
             Kind::Incremental { id, session } => {
                 let mut session = session.lock().expect("no code panics under this lock");
                 let told = context.partitions.iter().zip(outcomes);
-                let carried = told.map(|(p, outcome)| session.tell(&p.key, outcome)).collect();
+                let carried = told
+                    .map(|(p, outcome)| session.tell(&p.key, outcome))
+                    .collect();
                 (id, carried)
             }
         }
@@ -199,16 +206,25 @@ impl FetchSessions {
 
     /// Whether a new session of `partitions` fits, evicting at most one: the longest idle one, else
     /// the smallest old one that is smaller than the new one.
-    fn make_room(&self, sessions: &mut HashMap<i32, Slot>, partitions: usize, now: Duration) -> bool {
+    fn make_room(
+        &self,
+        sessions: &mut HashMap<i32, Slot>,
+        partitions: usize,
+        now: Duration,
+    ) -> bool {
         if sessions.len() < self.slots_max {
             return true;
         }
         let idle = sessions.iter().min_by_key(|(id, slot)| (slot.used, **id));
-        let idle = idle.filter(|(_, slot)| now - slot.used > EVICTABLE_AFTER).map(|(id, _)| *id);
+        let idle = idle
+            .filter(|(_, slot)| now - slot.used > EVICTABLE_AFTER)
+            .map(|(id, _)| *id);
         let smallest = || {
             sessions
                 .iter()
-                .filter(|(_, slot)| now - slot.created > EVICTABLE_AFTER && slot.partitions < partitions)
+                .filter(|(_, slot)| {
+                    now - slot.created > EVICTABLE_AFTER && slot.partitions < partitions
+                })
                 .min_by_key(|(id, slot)| (slot.partitions, **id))
                 .map(|(id, _)| *id)
         };
@@ -219,7 +235,9 @@ impl FetchSessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i32, Slot>> {
-        self.sessions.lock().expect("no code panics under this lock")
+        self.sessions
+            .lock()
+            .expect("no code panics under this lock")
     }
 }
 

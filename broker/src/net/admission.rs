@@ -6,6 +6,8 @@
 use weir_protocol::api_key::ApiKey;
 use weir_tiering::budget::{MemoryBudget, Permit};
 
+use super::frame::FrameKey;
+
 /// Frames up to this size may use the reserve.
 const SMALL_FRAME_MAX: usize = 64 * 1024;
 
@@ -32,8 +34,8 @@ impl Admission {
     }
 
     /// Memory for a frame of `len` bytes; waits until it is there.
-    pub async fn admit(&self, api: ApiKey, len: usize) -> Permit {
-        let held_back = matches!(api, ApiKey::Produce | ApiKey::Fetch);
+    pub async fn admit(&self, key: FrameKey, len: usize) -> Permit {
+        let held_back = matches!(key, FrameKey::Kafka(ApiKey::Produce | ApiKey::Fetch));
         if held_back || len > SMALL_FRAME_MAX {
             self.budget.acquire(len).await
         } else {
@@ -54,18 +56,22 @@ impl Admission {
 mod tests {
     use super::*;
 
+    fn kafka(api: ApiKey) -> FrameKey {
+        FrameKey::Kafka(api)
+    }
+
     #[tokio::test]
     async fn a_full_budget_holds_back_produce_and_fetch_but_no_heartbeat() {
         let admission = Admission::new(AdmissionConfig {
             budget_bytes: 1000,
             reserve_bytes: 1000,
         });
-        let full = admission.admit(ApiKey::Produce, 1000).await;
-        let mut produce = Box::pin(admission.admit(ApiKey::Produce, 1));
-        let mut fetch = Box::pin(admission.admit(ApiKey::Fetch, 1));
+        let full = admission.admit(kafka(ApiKey::Produce), 1000).await;
+        let mut produce = Box::pin(admission.admit(kafka(ApiKey::Produce), 1));
+        let mut fetch = Box::pin(admission.admit(kafka(ApiKey::Fetch), 1));
         assert!(futures::poll!(&mut produce).is_pending());
         assert!(futures::poll!(&mut fetch).is_pending());
-        drop(admission.admit(ApiKey::Heartbeat, 100).await);
+        drop(admission.admit(kafka(ApiKey::Heartbeat), 100).await);
         drop(full);
         assert!(futures::poll!(&mut produce).is_ready());
     }

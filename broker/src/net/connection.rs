@@ -14,27 +14,36 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{frame::read_frame, listener::ListenerContext, session::SessionState, write::write_all};
-use crate::api::{Answer, AnswerBytes, Connection, RequestError};
-
-/// Answers of one connection that may wait at a time; then reading pauses.
-const ANSWERS_MAX: usize = 128;
+use super::{
+    frame::{FrameError, read_frame},
+    listener::ListenerContext,
+    session::SessionState,
+    write::write_all,
+};
+use crate::{
+    api::{Answer, AnswerBytes, Connection, RequestError},
+    telemetry::metrics::NetworkMetrics,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// `socket.request.max.bytes`.
     pub frame_len_max: usize,
-    /// `connections.max.idle.ms`.
-    pub idle: Duration,
-    /// A frame or an answer under way that makes no progress for this long ends the connection.
-    pub stall: Duration,
+    /// `connections.max.idle.ms`; `None` = for ever.
+    pub idle: Option<Duration>,
+    /// From the first byte of a frame to its last.
+    pub frame: Duration,
+    /// An answer of which the client takes no byte for this long ends the connection.
+    pub write: Duration,
+    /// Answers of one connection that may be under way at a time, ≥ 1; then reading pauses.
+    pub answers_max: usize,
 }
 
 /// Why a connection ended, for the debug log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
     #[error("{0}")]
-    Frame(#[from] super::frame::FrameError),
+    Frame(#[from] FrameError),
     #[error("{0}")]
     Request(#[from] RequestError),
     #[error("writing failed: {0}")]
@@ -48,13 +57,24 @@ pub(super) enum Ended {
 pub(super) async fn run(stream: TcpStream, peer: SocketAddr, listener: Arc<ListenerContext>) {
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
-    let (answers, queue) = mpsc::channel(ANSWERS_MAX);
+    let (answers, queue) = mpsc::channel(listener.limits.answers_max);
     let ended = tokio::select! {
         biased;
         ended = write_loop(write, queue, &listener) => ended,
         ended = read_loop(read, peer, answers, &listener) => ended,
     };
+    count_end(&ended, &listener.metrics);
     tracing::debug!(%peer, reason = %ended, "connection ended");
+}
+
+fn count_end(ended: &Ended, metrics: &NetworkMetrics) {
+    match ended {
+        Ended::Frame(FrameError::Idle) => metrics.closed_idle.increment(1),
+        Ended::Frame(FrameError::Stalled) | Ended::Write(_) => metrics.closed_slow.increment(1),
+        Ended::Frame(FrameError::Closed | FrameError::Io(_)) => {}
+        Ended::Frame(_) | Ended::Request(_) => metrics.closed_frame.increment(1),
+        Ended::Refused(_) | Ended::Stopping => {}
+    }
 }
 
 async fn read_loop(
@@ -76,7 +96,11 @@ async fn read_loop(
             Ok(frame) => frame,
             Err(error) => return Ended::Frame(error),
         };
-        let answer = match listener.dispatch.handle(connection.clone(), frame.into()).await {
+        listener
+            .metrics
+            .received_bytes
+            .increment(frame.bytes.len() as u64 + 4);
+        let answer = match listener.dispatch.handle(connection.clone(), frame).await {
             Ok(answer) => answer,
             Err(error) => return Ended::Request(error),
         };
@@ -106,7 +130,8 @@ async fn write_loop(
         if chunks.is_empty() {
             continue;
         }
-        listener.dispatch.count_bytes_out(&chunks);
+        let len: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        listener.metrics.sent_bytes.increment(len as u64);
         if let Err(error) = write_all(&mut stream, &listener.env, &listener.limits, chunks).await {
             return Ended::Write(error);
         }

@@ -1,23 +1,35 @@
 //! Reads request frames: size, API key and version first, then memory, then the body as it arrives.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use weir_protocol::api_key::ApiKey;
 use weir_tiering::{budget::Permit, env::Env};
 
 use super::{Admission, connection::ConnectionLimits, session::SessionState};
+use crate::node::WHO_KEY;
 
 /// First allocation for a frame; more only as its bytes arrive.
 const FIRST_ALLOCATION_MAX: usize = 1 << 20;
 /// Size field, API key, API version.
 const PREFIX_LEN: usize = 8;
+/// Longest "who are you?" request.
+const WHO_LEN_MAX: usize = 64;
 
 /// A whole request: header and body, without the size field.
 pub struct Frame {
-    pub api_key: ApiKey,
+    pub key: FrameKey,
     pub api_version: i16,
     pub bytes: Bytes,
     pub permit: Permit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKey {
+    Kafka(ApiKey),
+    /// The private "who are you?".
+    Who,
 }
 
 /// Why no further frame is read; the connection closes, as Kafka does, without an answer.
@@ -25,10 +37,10 @@ pub struct Frame {
 pub enum FrameError {
     #[error("the client closed the connection")]
     Closed,
-    #[error("no request for {0} seconds (connections.max.idle.ms)")]
-    Idle(u64),
-    #[error("a request stalled: no byte for {0} seconds")]
-    Stalled(u64),
+    #[error("no request for a long time (connections.max.idle.ms)")]
+    Idle,
+    #[error("a request did not arrive whole in time")]
+    Stalled,
     #[error("a frame of {len} bytes; allowed are 8 to {max} (socket.request.max.bytes)")]
     Size { len: i32, max: usize },
     #[error("API key {0} does not exist")]
@@ -48,42 +60,69 @@ pub async fn read_frame<R: AsyncRead + Unpin>(
     limits: &ConnectionLimits,
 ) -> Result<Frame, FrameError> {
     let mut prefix = [0u8; PREFIX_LEN];
-    let first = env.timeout(limits.idle, stream.read(&mut prefix[..])).await;
-    let got = match first {
-        Err(_) => return Err(FrameError::Idle(limits.idle.as_secs())),
-        Ok(result) => result?,
+    let got = match limits.idle {
+        Some(idle) => env
+            .timeout(idle, stream.read(&mut prefix))
+            .await
+            .map_err(|_| FrameError::Idle)??,
+        None => stream.read(&mut prefix).await?,
     };
     if got == 0 {
         return Err(FrameError::Closed);
     }
-    let rest = env.timeout(limits.stall, stream.read_exact(&mut prefix[got..]));
-    rest.await.map_err(|_| stalled(limits))??;
+    in_time(env, limits.frame, stream.read_exact(&mut prefix[got..])).await?;
     let len = i32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
-    let max = session.frame_len_max(limits.frame_len_max);
+    let number = i16::from_be_bytes([prefix[4], prefix[5]]);
+    let key = frame_key(number, session)?;
+    let max = match key {
+        FrameKey::Kafka(_) => session.frame_len_max(limits.frame_len_max),
+        FrameKey::Who => WHO_LEN_MAX,
+    };
     let body_len = usize::try_from(len).ok().filter(|n| (8..=max).contains(n));
     let body_len = body_len.ok_or(FrameError::Size { len, max })?;
-    let key = i16::from_be_bytes([prefix[4], prefix[5]]);
-    let api_key = ApiKey::from_i16(key).ok_or(FrameError::UnknownApi(key))?;
-    if !session.admits(api_key) {
-        return Err(FrameError::NotAuthenticated(api_key.name()));
-    }
-    let permit = admission.admit(api_key, body_len).await;
-    let bytes = read_body(stream, env, limits, &prefix[4..], body_len).await?;
+    // Waiting for memory is not the client's fault: the frame's time begins behind it.
+    let permit = admission.admit(key, body_len).await;
+    let bytes = in_time(env, limits.frame, read_body(stream, &prefix[4..], body_len)).await?;
     Ok(Frame {
-        api_key,
+        key,
         api_version: i16::from_be_bytes([prefix[6], prefix[7]]),
         bytes,
         permit,
     })
 }
 
+fn frame_key(number: i16, session: &SessionState) -> Result<FrameKey, FrameError> {
+    if number == WHO_KEY {
+        return Ok(FrameKey::Who);
+    }
+    let key = ApiKey::from_i16(number).ok_or(FrameError::UnknownApi(number))?;
+    if session.admits(key) {
+        Ok(FrameKey::Kafka(key))
+    } else {
+        Err(FrameError::NotAuthenticated(key.name()))
+    }
+}
+
+async fn in_time<T>(
+    env: &Env,
+    limit: Duration,
+    read: impl Future<Output = std::io::Result<T>>,
+) -> Result<T, FrameError> {
+    let read = env
+        .timeout(limit, read)
+        .await
+        .map_err(|_| FrameError::Stalled)?;
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => FrameError::Closed,
+        _ => FrameError::Io(error),
+    })
+}
+
 async fn read_body<R: AsyncRead + Unpin>(
     stream: &mut R,
-    env: &Env,
-    limits: &ConnectionLimits,
     start: &[u8],
     len: usize,
-) -> Result<Bytes, FrameError> {
+) -> std::io::Result<Bytes> {
     let mut body = BytesMut::with_capacity(len.min(FIRST_ALLOCATION_MAX));
     body.extend_from_slice(start);
     while body.len() < len {
@@ -92,14 +131,9 @@ async fn read_body<R: AsyncRead + Unpin>(
         }
         let missing = len - body.len();
         let mut limited = (&mut *stream).take(missing as u64);
-        let read = env.timeout(limits.stall, limited.read_buf(&mut body)).await;
-        if read.map_err(|_| stalled(limits))?? == 0 {
-            return Err(FrameError::Closed);
+        if limited.read_buf(&mut body).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(body.freeze())
-}
-
-fn stalled(limits: &ConnectionLimits) -> FrameError {
-    FrameError::Stalled(limits.stall.as_secs())
 }

@@ -12,5 +12,6 @@ mod write;
 
 pub use admission::{Admission, AdmissionConfig};
 pub use connection::ConnectionLimits;
-pub use listener::{BoundListener, ListenerContext, serve};
+pub use frame::{Frame, FrameKey};
+pub use listener::{BoundListener, ListenerContext, OpenConnections, serve};
 pub use session::SessionState;

@@ -11,7 +11,7 @@ use super::connection::ConnectionLimits;
 /// Slices per system call (IOV_MAX of Linux).
 const SLICES_MAX: usize = 1024;
 
-/// Writes all of `chunks`. A reader that accepts no byte for `limits.stall` is given up.
+/// Writes all of `chunks`. A reader that accepts no byte for `limits.write` is given up.
 pub async fn write_all<W: AsyncWrite + Unpin>(
     stream: &mut W,
     env: &Env,
@@ -23,9 +23,11 @@ pub async fn write_all<W: AsyncWrite + Unpin>(
         let end = chunks.len().min(first + SLICES_MAX);
         let slices: Vec<IoSlice<'_>> = chunks[first..end].iter().map(|c| IoSlice::new(c)).collect();
         let written = env
-            .timeout(limits.stall, stream.write_vectored(&slices))
+            .timeout(limits.write, stream.write_vectored(&slices))
             .await
-            .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read"))??;
+            .map_err(|_| {
+                std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read")
+            })??;
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());
         }
@@ -55,7 +57,11 @@ mod tests {
 
     #[test]
     fn partial_writes_go_on_where_they_stopped() {
-        let mut chunks = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"defg"), Bytes::from_static(b"h")];
+        let mut chunks = vec![
+            Bytes::from_static(b"abc"),
+            Bytes::from_static(b"defg"),
+            Bytes::from_static(b"h"),
+        ];
         let first = advance(&mut chunks, 0, 5);
         assert_eq!((first, &chunks[1][..]), (1, &b"fg"[..]));
         let first = advance(&mut chunks, first, 2);

@@ -15,7 +15,6 @@ use super::ProducerIds;
 use crate::{
     api::Connection,
     config::BrokerConfig,
-    coordinator::Groups,
     fetch::FetchSessions,
     partition::{AutoCreation, TopicTable, Topics},
     telemetry::metrics::Metrics,
@@ -44,9 +43,10 @@ pub struct Broker {
     pub cold: ColdReader,
     pub fetch_sessions: FetchSessions,
     pub producer_ids: ProducerIds,
-    pub groups: Groups,
     pub auto_creation: AutoCreation,
     pub metrics: Arc<Metrics>,
+    /// Live WAL objects of earlier incarnations.
+    pub recovered_objects: u64,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     pub(super) topics: Topics,
@@ -75,7 +75,10 @@ impl Broker {
 
     /// The address of the listener that a connection came in on.
     pub fn endpoint_of(&self, connection: &Connection) -> &Endpoint {
-        let same = self.endpoints.iter().find(|e| e.listener == connection.listener);
+        let same = self
+            .endpoints
+            .iter()
+            .find(|e| e.listener == connection.listener);
         same.unwrap_or(&self.endpoints[0])
     }
 

@@ -39,7 +39,11 @@ pub async fn bind(
         let endpoint = Endpoint {
             listener: Arc::from(listener.name.as_str()),
             host: advertised.host.clone(),
-            port: if advertised.port == 0 { local_port } else { advertised.port },
+            port: if advertised.port == 0 {
+                local_port
+            } else {
+                advertised.port
+            },
         };
         bound.push((endpoint, socket));
     }
@@ -53,11 +57,15 @@ async fn busy(env: &Env, me: &Me<'_>, listener: &Listener) -> StartError {
         host => host,
     };
     match ask(env, host, listener.bind.port).await {
-        Asked::Answered(who) if who.cluster == me.cluster && who.node_id == me.node_id => StartError::InUse {
-            node_id: me.node_id,
-            host: who.host,
-            start_ms: who.start_ms,
+        Asked::Answered(who) if who.cluster == me.cluster && who.node_id == me.node_id => {
+            StartError::InUse {
+                node_id: me.node_id,
+                host: who.host,
+                start_ms: who.start_ms,
+            }
+        }
+        _ => StartError::PortInUse {
+            address: listener.bind.to_string(),
         },
-        _ => StartError::PortInUse { address: listener.bind.to_string() },
     }
 }

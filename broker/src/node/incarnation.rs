@@ -16,12 +16,14 @@ use weir_tiering::{
     ids::{ClusterId, Incarnation, ProcessId, Slot},
     log::{ColdReader, Registry},
     metadata::{
-        Command, Image, MetadataLog, RegisterError, Registration, Replayed, SealIncarnation,
-        incarnations::Endpoint as RegisteredEndpoint,
+        self, Command, Image, MetadataLog, RegisterError, Replayed,
+        image::incarnations::{
+            Endpoint as RegisteredEndpoint, IncarnationState, Registration, SealIncarnation,
+        },
     },
     ownership::assign,
     page::Checkpointer,
-    store::DynStore,
+    store::{DynStore, put::START_PATIENCE, url::StoreUrl},
     wal::{Wal, WalConfig, WalTable, flush_policy::FlushPolicy},
 };
 
@@ -34,8 +36,7 @@ use super::{
     tasks,
 };
 use crate::{
-    config::{BrokerConfig, StoreUrl},
-    coordinator::Groups,
+    config::BrokerConfig,
     fetch::FetchSessions,
     partition::{AutoCreation, Topics},
     telemetry::metrics::Metrics,
@@ -74,7 +75,13 @@ impl NodeParts {
     /// Steps (1) and (2) of the start order: reads the metadata and makes sure that no earlier run of
     /// this node id lives.
     pub async fn look(&self, ask_predecessor: bool) -> Result<Replayed, StartError> {
-        let mut replayed = Replayed::open(self.env.clone(), self.store.clone(), self.cluster).await?;
+        let mut replayed = metadata::open(
+            self.env.clone(),
+            self.store.clone(),
+            self.cluster,
+            START_PATIENCE,
+        )
+        .await?;
         self.check_owner(&replayed)?;
         if ask_predecessor {
             self.check_predecessor(&mut replayed).await?;
@@ -84,9 +91,10 @@ impl NodeParts {
 
     fn check_owner(&self, replayed: &Replayed) -> Result<(), StartError> {
         match replayed.image().incarnations.first_registered_broker() {
-            Some(owner) if owner != self.config.node_id => {
-                Err(StartError::Foreign { owner, node_id: self.config.node_id })
-            }
+            Some(owner) if owner != self.config.node_id => Err(StartError::Foreign {
+                owner,
+                node_id: self.config.node_id,
+            }),
             _ => Ok(()),
         }
     }
@@ -100,20 +108,35 @@ impl NodeParts {
     }
 
     /// Steps (4) to (6): registers, takes over what a predecessor left, recovers.
-    pub async fn incarnate(&self, mut replayed: Replayed, endpoints: &[Endpoint]) -> Result<Running, StartError> {
+    pub async fn incarnate(
+        &self,
+        mut replayed: Replayed,
+        endpoints: &[Endpoint],
+    ) -> Result<Running, StartError> {
         // Its tasks must end with it, whatever the process does then.
-        let env = Env { tasks: Default::default(), ..self.env.clone() };
+        let env = Env {
+            tasks: Default::default(),
+            ..self.env.clone()
+        };
         let (metadata, incarnation) = loop {
             match replayed.register(self.registration(endpoints)).await {
                 Ok((metadata, epoch)) => {
-                    break (metadata, Incarnation { broker: self.config.node_id, epoch });
+                    break (
+                        metadata,
+                        Incarnation {
+                            broker: self.config.node_id,
+                            epoch,
+                        },
+                    );
                 }
                 Err(RegisterError::Lost(newer)) => {
                     replayed = *newer;
                     self.check_owner(&replayed)?;
                     self.check_predecessor(&mut replayed).await?;
                 }
-                Err(RegisterError::Rejected(rejected)) => return Err(StartError::Rejected(rejected.to_string())),
+                Err(RegisterError::Rejected(rejected)) => {
+                    return Err(StartError::Rejected(rejected.to_string()));
+                }
                 Err(RegisterError::Failed(error)) => return Err(error.into()),
             }
         };
@@ -140,11 +163,29 @@ impl NodeParts {
         }
     }
 
-    async fn take_over(&self, env: &Env, metadata: &MetadataLog, incarnation: Incarnation) -> Result<(), StartError> {
-        let taker = WalTaker { env: env.clone(), store: self.store.clone(), cluster: self.cluster, incarnation };
+    async fn take_over(
+        &self,
+        env: &Env,
+        metadata: &MetadataLog,
+        incarnation: Incarnation,
+    ) -> Result<(), StartError> {
+        let taker = WalTaker {
+            env: env.clone(),
+            store: self.store.clone(),
+            cluster: self.cluster,
+            incarnation,
+            patience: START_PATIENCE,
+        };
         let image = metadata.image();
-        for record in image.incarnations.to_seal().filter(|record| record.incarnation != incarnation) {
-            let wal = WalName { incarnation: record.incarnation, lane: 0 };
+        for record in image
+            .incarnations
+            .to_seal()
+            .filter(|record| record.incarnation != incarnation)
+        {
+            let wal = WalName {
+                incarnation: record.incarnation,
+                lane: 0,
+            };
             let end = taker
                 .seal(wal, EndBounds::from_checkpoint(record.checkpointed))
                 .await
@@ -160,7 +201,32 @@ impl NodeParts {
         if let Some(rest) = assign::all_to(&metadata.image(), incarnation) {
             accepted(metadata, Command::AssignPgs(rest)).await?;
         }
+        self.remove_staging(&metadata.image()).await;
         Ok(())
+    }
+
+    /// Removes staging files of incarnations that ended: nothing of theirs can be linked any more.
+    async fn remove_staging(&self, image: &Image) {
+        let ended = |owner: &ProcessId| {
+            let records = image.incarnations.iter();
+            records
+                .filter(|record| record.registration.process_id == *owner)
+                .any(|record| {
+                    matches!(
+                        record.state,
+                        IncarnationState::Sealed { .. } | IncarnationState::Closed { .. }
+                    )
+                })
+        };
+        let owners = self.store.staging_owners().await.unwrap_or_default();
+        for owner in owners
+            .into_iter()
+            .filter(|owner| *owner != self.process && ended(owner))
+        {
+            if let Err(error) = self.store.remove_staging(owner).await {
+                tracing::debug!(%error, "staging files of an earlier run stay; the next start tries again");
+            }
+        }
     }
 
     async fn open(
@@ -172,20 +238,42 @@ impl NodeParts {
     ) -> Result<Running, StartError> {
         let table = Arc::new(WalTable::default());
         let registry = Arc::new(Registry::default());
-        let (recovered, wal_index) =
-            recovery::recover(&env, &self.store, self.cluster, &metadata.image(), incarnation, &table, &registry).await?;
-        let identity = WalIdentity { cluster: self.cluster, incarnation, lane: 0 };
-        let wal = Wal::start(env.clone(), self.store.clone(), identity, wal_index, &self.wal_config());
-        let checkpointer =
-            Checkpointer::new(env.clone(), self.store.clone(), self.cluster, incarnation, recovered);
-        let groups = Groups::new(env.clone(), self.config.clone(), metadata.clone(), wal.clone(), self.metrics.clone());
+        let (recovered, wal_index) = recovery::recover(
+            &env,
+            &self.store,
+            self.cluster,
+            &metadata.image(),
+            incarnation,
+            &table,
+            &registry,
+        )
+        .await?;
+        let identity = WalIdentity {
+            cluster: self.cluster,
+            incarnation,
+            lane: 0,
+        };
+        let wal = Wal::start(
+            env.clone(),
+            self.store.clone(),
+            identity,
+            wal_index,
+            &self.wal_config(),
+        );
+        let recovered_objects = recovered.objects;
+        let checkpointer = Checkpointer::new(
+            env.clone(),
+            self.store.clone(),
+            self.cluster,
+            incarnation,
+            recovered,
+        );
         let broker = Arc::new(Broker {
             cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 4),
             fetch_sessions: FetchSessions::new(env.clone(), self.config.fetch.sessions_max),
             producer_ids: ProducerIds::new(metadata.clone(), incarnation),
             topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),
             auto_creation: AutoCreation::default(),
-            groups,
             env,
             config: self.config.clone(),
             cluster: self.cluster,
@@ -195,9 +283,13 @@ impl NodeParts {
             wal,
             registry,
             metrics: self.metrics.clone(),
+            recovered_objects,
             endpoints: endpoints.to_vec(),
         });
-        let running = Running { broker, checkpointer: Arc::new(Mutex::new(checkpointer)) };
+        let running = Running {
+            broker,
+            checkpointer: Arc::new(Mutex::new(checkpointer)),
+        };
         running.checkpoint().await?;
         tasks::start(&running);
         Ok(running)
@@ -218,6 +310,7 @@ impl NodeParts {
             },
             in_flight_max: weir_tiering::fenced_log::SLOTS_IN_FLIGHT_MAX,
             tail_bytes_max: usize::try_from(self.config.memory_bytes / 2).unwrap_or(usize::MAX),
+            meters: self.metrics.wal.meters.clone(),
         }
     }
 }
@@ -225,7 +318,9 @@ impl NodeParts {
 /// Appends a command that only a bug or a newer controller would refuse.
 async fn accepted(metadata: &MetadataLog, command: Command) -> Result<(), StartError> {
     let outcome = metadata.append_one(command).await?;
-    outcome.map(|_| ()).map_err(|rejected| StartError::Rejected(rejected.to_string()))
+    outcome
+        .map(|_| ())
+        .map_err(|rejected| StartError::Rejected(rejected.to_string()))
 }
 
 impl Running {
@@ -233,7 +328,9 @@ impl Running {
     pub async fn checkpoint(&self) -> Result<Slot, StartError> {
         let mut checkpointer = self.checkpointer.lock().await;
         let broker = &self.broker;
-        let written = checkpointer.write(&broker.registry, &broker.wal, &broker.metadata).await;
+        let written = checkpointer
+            .write(&broker.registry, &broker.wal, &broker.metadata)
+            .await;
         written.map_err(StartError::Checkpoint)
     }
 
@@ -241,11 +338,15 @@ impl Running {
     /// the entry that says so. The caller has stopped the network.
     pub async fn close(&self) -> Result<(), StartError> {
         let broker = &self.broker;
-        broker.groups.unload().await;
         broker.wal.drain().await.map_err(|_| StartError::WalEnded)?;
         self.checkpoint().await?;
         let end = broker.wal.close().await.map_err(|_| StartError::WalEnded)?;
-        let closed = SealIncarnation { incarnation: broker.incarnation, end, clean: true, assignments: Vec::new() };
+        let closed = SealIncarnation {
+            incarnation: broker.incarnation,
+            end,
+            clean: true,
+            assignments: Vec::new(),
+        };
         accepted(&broker.metadata, Command::SealIncarnation(closed)).await?;
         broker.metadata.close().await;
         self.abandon();

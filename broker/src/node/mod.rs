@@ -13,7 +13,7 @@ mod producer_ids;
 mod recovery;
 mod run;
 mod tasks;
-mod who;
+pub mod who;
 
 pub use broker::{Broker, Endpoint};
 pub use producer_ids::ProducerIds;

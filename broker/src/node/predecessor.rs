@@ -9,11 +9,18 @@ use weir_tiering::{
     env::Env,
     fenced_log::{WalName, read_end},
     ids::{BrokerId, ClusterId, ProcessId, Slot},
-    metadata::{IncarnationRecord, IncarnationState, Image, Replayed},
-    store::DynStore,
+    metadata::{
+        Image, Replayed,
+        image::incarnations::{IncarnationRecord, IncarnationState},
+    },
+    store::{DynStore, put::START_PATIENCE},
 };
 
-use super::{identity::HostIdentity, run::StartError, who::{Asked, ask}};
+use super::{
+    identity::HostIdentity,
+    run::StartError,
+    who::{Asked, ask},
+};
 
 /// Who asks.
 pub struct Me<'a> {
@@ -28,7 +35,10 @@ pub struct Me<'a> {
 /// The newest incarnation of this node id, when it did not end its log itself and is another process.
 pub fn unclosed<'a>(image: &'a Image, me: &Me<'_>) -> Option<&'a IncarnationRecord> {
     let latest = image.incarnations.latest(me.node_id)?;
-    let closed = matches!(latest.state, IncarnationState::Closed { .. } | IncarnationState::Sealed { .. });
+    let closed = matches!(
+        latest.state,
+        IncarnationState::Closed { .. } | IncarnationState::Sealed { .. }
+    );
     let own = latest.registration.process_id == me.process;
     (!closed && !own).then_some(latest)
 }
@@ -53,7 +63,9 @@ pub async fn check_dead(
             }
             // Another broker has the address now: the predecessor, if it lived, would hold it.
             Asked::Answered(_) | Asked::Refused
-                if me.host.is_same_place(&registration.host_boot_id, &registration.network_namespace) =>
+                if me
+                    .host
+                    .is_same_place(&registration.host_boot_id, &registration.network_namespace) =>
             {
                 return Ok(());
             }
@@ -74,9 +86,14 @@ async fn watch(
         node_id = %me.node_id, host = %predecessor.registration.host, session_ms = me.session.as_millis() as u64,
         "an earlier run of this node id did not end cleanly and cannot be asked; watching its log for one session"
     );
-    let wal = WalName { incarnation: predecessor.incarnation, lane: 0 };
-    let end = |from: Slot| read_end(env, store, me.cluster, wal, from);
-    let before = end(predecessor.checkpointed).await.map_err(StartError::Takeover)?;
+    let wal = WalName {
+        incarnation: predecessor.incarnation,
+        lane: 0,
+    };
+    let end = |from: Slot| read_end(env, store, me.cluster, wal, from, START_PATIENCE);
+    let before = end(predecessor.checkpointed)
+        .await
+        .map_err(StartError::Takeover)?;
     let slot = replayed.next_slot();
     env.clock.sleep(me.session).await;
     let after = end(before.end).await.map_err(StartError::Takeover)?;

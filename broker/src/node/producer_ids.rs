@@ -9,12 +9,10 @@ use weir_protocol::types::ProducerId;
 use weir_tiering::{
     ids::Incarnation,
     metadata::{
-        AllocateProducerIds, Command, CommandOutcome, MetadataError, MetadataLog, ProducerIdBlock,
+        Command, CommandOutcome, MetadataError, MetadataLog,
+        image::producer_ids::{AllocateProducerIds, ProducerIdBlock},
     },
 };
-
-/// Ids per entry of the metadata log, as in Kafka.
-const BLOCK_LEN: i64 = 1000;
 
 pub struct ProducerIds {
     metadata: MetadataLog,
@@ -57,7 +55,6 @@ impl ProducerIds {
     async fn allocate(&self) -> Result<ProducerIdBlock, ProducerIdError> {
         let command = Command::AllocateProducerIds(AllocateProducerIds {
             incarnation: self.incarnation,
-            len: BLOCK_LEN,
         });
         match self.metadata.append_one(command).await? {
             Ok(CommandOutcome::ProducerIds(block)) => Ok(block),

@@ -41,9 +41,19 @@ pub async fn recover(
         );
     }
     if took >= SLOW {
-        tracing::warn!(objects = recovered.objects, runs = recovered.runs, ms = took.as_millis() as u64, "slow recovery");
+        tracing::warn!(
+            objects = recovered.objects,
+            runs = recovered.runs,
+            ms = took.as_millis() as u64,
+            "slow recovery"
+        );
     } else {
-        tracing::info!(objects = recovered.objects, runs = recovered.runs, ms = took.as_millis() as u64, "recovered");
+        tracing::info!(
+            objects = recovered.objects,
+            runs = recovered.runs,
+            ms = took.as_millis() as u64,
+            "recovered"
+        );
     }
     Ok((recovered, wal))
 }

@@ -3,7 +3,7 @@
 //! Before the ready line an unusable store, a busy port or a node id in use end the process with a
 //! message that says what to do; after it no store error does.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -14,9 +14,16 @@ use weir_tiering::{
     env::Env,
     fenced_log::TakeoverError,
     ids::BrokerId,
+    keys,
     metadata::MetadataError,
     page::{CheckpointError, RecoverError},
-    store::{OpenMode, metrics::MeteredStore, retry::{ReadPatience, RetryingStore}, url},
+    store::{
+        DynStore,
+        local::{OpenError, OpenMode},
+        metrics::MeteredStore,
+        retry::{ReadPatience, RetryingStore},
+        url,
+    },
 };
 
 use super::{
@@ -25,11 +32,11 @@ use super::{
     incarnation::{NodeParts, Running},
 };
 use crate::{
-    admin,
+    admin::{self, Readiness},
     api::Dispatch,
     cli::Exit,
     config::{BrokerConfig, HostPort},
-    net::{self, Admission, AdmissionConfig, BoundListener, ConnectionLimits, ListenerContext},
+    net::{self, Admission, AdmissionConfig, ConnectionLimits, ListenerContext, OpenConnections},
     telemetry::{metrics::Metrics, ready::Ready},
 };
 
@@ -37,16 +44,28 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{0}")]
-    Open(#[from] url::OpenFailed),
+    Open(#[from] OpenError),
     #[error("{0}")]
     Cluster(#[from] ClusterError),
-    #[error("this store belongs to node id {owner}: start with --node-id {owner}, or name another store with --store (asked for: node id {node_id})")]
+    #[error(
+        "this store belongs to node id {owner}: start with --node-id {owner}, or name another store with --store (asked for: node id {node_id})"
+    )]
     Foreign { owner: BrokerId, node_id: BrokerId },
-    #[error("node id {node_id} is in use on host {host} (started at {start_ms} ms since 1970): stop it first, choose another store, or use --take-over if you are certain that it is dead")]
-    InUse { node_id: BrokerId, host: String, start_ms: i64 },
-    #[error("{address} is in use by another program: choose another address with --listeners or --admin")]
+    #[error(
+        "node id {node_id} is in use on host {host} (started at {start_ms} ms since 1970): stop it first, choose another store, or use --take-over if you are certain that it is dead"
+    )]
+    InUse {
+        node_id: BrokerId,
+        host: String,
+        start_ms: i64,
+    },
+    #[error(
+        "{address} is in use by another program: choose another address with --listeners or --admin"
+    )]
     PortInUse { address: String },
-    #[error("cannot listen on {address}: {error}; choose another address with --listeners or --admin")]
+    #[error(
+        "cannot listen on {address}: {error}; choose another address with --listeners or --admin"
+    )]
     Bind { address: String, error: String },
     #[error("{0}")]
     Metadata(#[from] MetadataError),
@@ -70,7 +89,9 @@ impl StartError {
     fn exit(&self) -> Exit {
         match self {
             StartError::Foreign { .. } | StartError::InUse { .. } => Exit::NodeId,
-            StartError::Cluster(ClusterError::Other { .. } | ClusterError::CreationForbidden) => Exit::Usage,
+            StartError::Cluster(ClusterError::Other { .. } | ClusterError::CreationForbidden) => {
+                Exit::Usage
+            }
             _ => Exit::Failed,
         }
     }
@@ -154,14 +175,23 @@ impl Node {
     async fn start(env: Env, config: BrokerConfig, started: Duration) -> Result<Node, StartError> {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new());
+        metrics.install();
+        metrics.spawn_upkeep(&env);
+        metrics.install();
         let process = env.new_process_id();
-        let open = url::open(&config.store_url, OpenMode::Write, process)?;
+        let mode = if config.store_create {
+            OpenMode::Create
+        } else {
+            OpenMode::Existing
+        };
+        let open = url::open(&config.store_url, mode, process)?;
         if open.volatile {
             tracing::warn!("the store is memory: everything is lost when this process ends");
         }
-        let store = Arc::new(MeteredStore::new(open.store, env.clone()));
-        let store = Arc::new(RetryingStore::new(store, env.clone(), ReadPatience::default()));
-        let opened = cluster::open_or_create(&env, &*store, config.cluster_id, config.store_create).await?;
+        let store = RetryingStore::new(open.store, env.clone(), ReadPatience::default());
+        let store = Arc::new(MeteredStore::new(Arc::new(store), env.clone()));
+        let opened =
+            cluster::open_or_create(&env, &*store, config.cluster_id, config.store_create).await?;
         let parts = NodeParts {
             start_ms: env.clock.wall_ms(),
             env,
@@ -185,7 +215,12 @@ impl Node {
             let running = parts.incarnate(replayed, &endpoints).await?;
             (endpoints, running)
         };
-        let node = Node { parts, endpoints, broker, running: replayed_running };
+        let node = Node {
+            parts,
+            endpoints,
+            broker,
+            running: replayed_running,
+        };
         node.serve_admin().await?;
         node.broker.send_replace(Some(node.running.broker.clone()));
         node.announce(&open.location, opened.created, started);
@@ -195,12 +230,26 @@ impl Node {
     async fn serve_admin(&self) -> Result<(), StartError> {
         let address = &self.parts.config.admin;
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => StartError::PortInUse { address: address.to_string() },
-            _ => StartError::Bind { address: address.to_string(), error: error.to_string() },
+            std::io::ErrorKind::AddrInUse => StartError::PortInUse {
+                address: address.to_string(),
+            },
+            _ => StartError::Bind {
+                address: address.to_string(),
+                error: error.to_string(),
+            },
         };
         let socket = admin::bind(address).await.map_err(failed)?;
-        let readiness = Arc::new(Ready2 { broker: self.broker.subscribe() });
-        admin::serve(socket, &self.parts.env, self.parts.metrics.clone(), readiness).map_err(failed)?;
+        let readiness = Arc::new(StoreReadiness {
+            store: self.parts.store.clone(),
+            broker: self.broker.subscribe(),
+        });
+        admin::serve(
+            socket,
+            &self.parts.env,
+            self.parts.metrics.clone(),
+            readiness,
+        )
+        .map_err(failed)?;
         Ok(())
     }
 
@@ -208,7 +257,10 @@ impl Node {
         let addresses: Vec<HostPort> = self
             .endpoints
             .iter()
-            .map(|e| HostPort { host: e.host.clone(), port: e.port })
+            .map(|e| HostPort {
+                host: e.host.clone(),
+                port: e.port,
+            })
             .collect();
         let ready = Ready {
             created,
@@ -257,18 +309,26 @@ impl Node {
             self.parts.env.clock.sleep(REINCARNATE_PAUSE).await;
             let replayed = match self.parts.look(false).await {
                 Ok(replayed) => replayed,
-                Err(error @ (StartError::Foreign { .. } | StartError::InUse { .. })) => return Err(error),
+                Err(error @ (StartError::Foreign { .. } | StartError::InUse { .. })) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot register again yet");
                     continue;
                 }
             };
             if self.running.is_replaced_in(replayed.image()) {
-                let latest = replayed.image().incarnations.latest(self.parts.config.node_id);
+                let latest = replayed
+                    .image()
+                    .incarnations
+                    .latest(self.parts.config.node_id);
                 let registration = latest.map(|latest| latest.registration.clone());
                 return Err(StartError::InUse {
                     node_id: self.parts.config.node_id,
-                    host: registration.as_ref().map(|r| r.host.clone()).unwrap_or_default(),
+                    host: registration
+                        .as_ref()
+                        .map(|r| r.host.clone())
+                        .unwrap_or_default(),
                     start_ms: registration.map_or(0, |r| r.start_ms),
                 });
             }
@@ -322,7 +382,9 @@ async fn bind_patiently(
     let until = parts.env.clock.boot() + parts.config.session_timeout;
     loop {
         match bind(parts, ready.clone()).await {
-            Err(StartError::PortInUse { .. } | StartError::InUse { .. }) if parts.env.clock.boot() < until => {
+            Err(StartError::PortInUse { .. } | StartError::InUse { .. })
+                if parts.env.clock.boot() < until =>
+            {
                 parts.env.clock.sleep(Duration::from_millis(200)).await;
             }
             result => return result,
@@ -349,16 +411,34 @@ async fn bind(
         budget_bytes: parts.config.memory_bytes / 4,
         reserve_bytes: RESERVE_BYTES,
     });
+    let connection = &parts.config.connection;
+    let open = Arc::new(OpenConnections::new(
+        connection.connections_max as usize,
+        connection.connections_per_ip_max as usize,
+        connection.connections_per_ip_overrides.clone(),
+    ));
     let mut addresses = Vec::with_capacity(bound.len());
     for (endpoint, socket) in bound {
-        let context = listener_context(parts, &endpoint, dispatch.clone(), admission.clone());
+        let context = listener_context(
+            parts,
+            &endpoint,
+            dispatch.clone(),
+            admission.clone(),
+            open.clone(),
+        );
         net::serve(socket, Arc::new(context));
         addresses.push(endpoint);
     }
     Ok(addresses)
 }
 
-fn listener_context(parts: &NodeParts, endpoint: &Endpoint, dispatch: Arc<Dispatch>, admission: Admission) -> ListenerContext {
+fn listener_context(
+    parts: &NodeParts,
+    endpoint: &Endpoint,
+    dispatch: Arc<Dispatch>,
+    admission: Admission,
+    open: Arc<OpenConnections>,
+) -> ListenerContext {
     let connection = &parts.config.connection;
     ListenerContext {
         name: endpoint.listener.clone(),
@@ -372,9 +452,26 @@ fn listener_context(parts: &NodeParts, endpoint: &Endpoint, dispatch: Arc<Dispat
             write: connection.write_timeout,
             answers_max: connection.requests_max,
         },
-        connections_max: connection.connections_max as usize,
-        connections_per_ip_max: connection.connections_per_ip_max as usize,
-        connections_per_ip_overrides: connection.connections_per_ip_overrides.clone(),
+        open,
         metrics: parts.metrics.network.clone(),
+    }
+}
+
+/// `/readyz`: there is an incarnation that serves, and the store answers.
+struct StoreReadiness {
+    store: DynStore,
+    broker: watch::Receiver<Option<Arc<Broker>>>,
+}
+
+impl Readiness for StoreReadiness {
+    fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async {
+            if self.broker.borrow().is_none() {
+                return Err("this broker is registering with its cluster".to_owned());
+            }
+            let head = self.store.head(&keys::cluster()).await;
+            head.map(|_| ())
+                .map_err(|error| format!("the store does not answer: {error}"))
+        })
     }
 }

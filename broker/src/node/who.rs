@@ -13,7 +13,6 @@ use tokio::{
 };
 use weir_protocol::{
     str::Str,
-    types::Uuid,
     wire::{DecodeError, Reader, Writer},
 };
 use weir_tiering::{
@@ -111,6 +110,8 @@ async fn ask_once(host: &str, port: u16) -> std::io::Result<WhoAnswer> {
 
 #[cfg(test)]
 mod tests {
+    use weir_protocol::types::Uuid;
+
     use super::*;
 
     #[test]
@@ -123,7 +124,10 @@ mod tests {
             start_ms: 1234,
         };
         let frame: Vec<u8> = answer.encode(9).concat();
-        assert_eq!(WhoAnswer::decode(Bytes::from(frame[4..].to_vec())), Ok(answer));
+        assert_eq!(
+            WhoAnswer::decode(Bytes::from(frame[4..].to_vec())),
+            Ok(answer)
+        );
         assert_eq!(correlation_id(&frame[..8]).map(|_| ()), Some(()));
         assert_eq!(correlation_id(&[0; 7]), None);
     }

@@ -113,7 +113,11 @@ pub fn produce_batch(
         sequenced: sequenced(&valid),
         permit: Some(permit.clone()),
     };
+    let stored_len = batch.bytes.len() as u64;
     let appended = log.append(&ctx.wal, batch, now_ms)?;
+    if !appended.duplicate {
+        ctx.metrics.serving.produced_bytes.increment(stored_len);
+    }
     Ok(ProduceOutcome {
         log: log.clone(),
         appended,
@@ -154,15 +158,26 @@ fn refuse_transactions(valid: &ValidatedBatch) -> Result<(), ProduceRefused> {
 }
 
 /// The bytes that are stored, except for base offset and leader epoch.
-fn stored_form(topic: &Topic, records: &Bytes, valid: &ValidatedBatch) -> Result<BytesMut, ProduceRefused> {
+fn stored_form(
+    topic: &Topic,
+    records: &Bytes,
+    valid: &ValidatedBatch,
+) -> Result<BytesMut, ProduceRefused> {
     let mut bytes = match topic.config.compression.target() {
         Some(target) if target.codec != valid.codec => {
-            let view = BatchView::parse(records).map_err(|error| ProduceRefused::new(ErrorCode::CORRUPT_MESSAGE, error.to_string()))?;
-            let rebuilt = recompress(&view, target, DECOMPRESSED_MAX)
-                .map_err(|error| ProduceRefused::new(ErrorCode::INVALID_RECORD, error.to_string()))?;
+            let view = BatchView::parse(records).map_err(|error| {
+                ProduceRefused::new(ErrorCode::CORRUPT_MESSAGE, error.to_string())
+            })?;
+            let rebuilt = recompress(&view, target, DECOMPRESSED_MAX).map_err(|error| {
+                ProduceRefused::new(ErrorCode::INVALID_RECORD, error.to_string())
+            })?;
             let max = topic.config.message_bytes_max as usize;
             if rebuilt.len() > max {
-                return Err(BatchError::TooLarge { size_bytes: rebuilt.len(), max_bytes: max }.into());
+                return Err(BatchError::TooLarge {
+                    size_bytes: rebuilt.len(),
+                    max_bytes: max,
+                }
+                .into());
             }
             BytesMut::from(&rebuilt[..])
         }

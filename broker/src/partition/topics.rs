@@ -9,11 +9,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use weir_protocol::types::{PartitionIndex, Uuid};
+use weir_protocol::types::{LeaderEpoch, PartitionIndex, Uuid};
 use weir_tiering::{
     ids::{OwnershipEpoch, PgId, Slot, TopicPartition},
     log::{Durable, PartitionLog, Registry},
-    metadata::{Image, TopicRecord},
+    metadata::{Image, image::topics::TopicRecord},
 };
 
 use crate::config::{TopicConfig, TopicDefaults};
@@ -148,10 +148,20 @@ impl Topic {
                 partition: PartitionIndex(partition),
             };
             self.registry.get_or_open(id, || {
-                PartitionLog::new(id, self.record.internal, self.epoch(partition), Durable::default())
+                PartitionLog::new(
+                    id,
+                    self.record.internal,
+                    self.epoch(partition),
+                    Durable::default(),
+                )
             })
         });
         Some(log.clone())
+    }
+
+    /// Kafka's leader epoch of a partition.
+    pub fn leader_epoch(&self, partition: i32) -> LeaderEpoch {
+        LeaderEpoch(self.epoch(partition).0)
     }
 
     /// Ownership epoch of the partition's placement group.

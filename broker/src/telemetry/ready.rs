@@ -4,7 +4,7 @@ use std::{fmt, io::Write, time::Duration};
 
 use weir_tiering::ids::{BrokerId, ClusterId};
 
-use crate::config::{HostPort, StoreUrl};
+use crate::config::HostPort;
 
 /// What the line says.
 #[derive(Clone, Debug)]
@@ -13,7 +13,8 @@ pub struct Ready<'a> {
     pub created: bool,
     /// Topics of the cluster, internal ones included.
     pub topics: usize,
-    pub store: &'a StoreUrl,
+    /// Absolute path, or URL.
+    pub store: &'a str,
     pub node_id: BrokerId,
     /// Advertised addresses, with the ports that were bound.
     pub addresses: &'a [HostPort],
@@ -58,12 +59,11 @@ mod tests {
 
     #[test]
     fn the_line_names_store_cluster_address_and_time() {
-        let store = StoreUrl::Directory("/data/weir".into());
         let addresses = [HostPort::parse("127.0.0.1:9092").unwrap()];
         let mut ready = Ready {
             created: true,
             topics: 0,
-            store: &store,
+            store: "/data/weir",
             node_id: BrokerId(1),
             addresses: &addresses,
             cluster_id: ClusterId(Uuid([7; 16])),

@@ -3,5 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod choices;
+mod encode;
 mod golden;
+mod lies;
+mod oracle;
 mod vectors;

@@ -26,6 +26,8 @@ pub enum TaskKind {
     Connection,
     /// One partition of a group coordinator.
     Coordinator,
+    /// Creates a topic because a client asked for its metadata.
+    AutoCreate,
     /// Admin HTTP.
     Admin,
     /// Periodic sweeps (producer ids, offsets, metrics upkeep).

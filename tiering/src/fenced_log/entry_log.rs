@@ -1,12 +1,12 @@
 //! Slots of the metadata log: read them, and append one at a time (P = 1).
 //!
-//! Owns: that an append has a clear answer, and that an answer "created" is true although names of deleted
-//! entries are free again (design §4.4). Does not own: entries, terms, the hash chain, which slot is next
-//! (`metadata`); snapshots and deletion.
+//! Owns: that an append has a clear answer, and that an answer "created" is true although names of
+//! deleted entries are free again (design §4.4). Does not own: entries, terms, the hash chain,
+//! which slot is next (`metadata`); snapshots and deletion.
 //!
-//! Invariant: `Created` at slot n is answered only if slot n is where readers look for it: no snapshot of
-//! somebody else covers n. Within [`IDLE_MAX`] of the moment at which n was seen to be free this needs no look,
-//! because entries are deleted only days after their snapshot.
+//! Invariant: `Created` at slot n is answered only if slot n is where readers look for it: no
+//! snapshot of somebody else covers n. Within [`IDLE_MAX`] of the moment at which n was seen to be
+//! free this needs no look, because entries are deleted only days after their snapshot.
 
 use std::{
     sync::{Arc, Mutex},
@@ -16,21 +16,26 @@ use std::{
 use bytes::Bytes;
 use futures::future::join_all;
 
-use super::put::{Pauses, put_in_task, read_until_clear};
+use super::put::SlotStore;
 use crate::{
     env::{Env, TaskKind},
     format::envelope::SealedObject,
     ids::Slot,
-    store::{DynStore, PutOutcome, StoreError, StoreErrorKind, keys},
+    keys::{self, ObjectName},
+    store::{DynStore, Key, PutOutcome, StoreError, backoff::Backoff, put::Patience},
 };
 
-/// A writer that knew the end of the log longer ago than this (own boot time) looks for snapshots first.
+/// A writer that knew the end of the log longer ago than this (own boot time) looks for snapshots
+/// first.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Slots that [`EntryLog::read_from`] reads at once.
 const READS_AT_ONCE: u64 = 16;
-/// Reads of a slot that a put found taken, before snapshots are looked at: its entry may be deleted by now.
+/// Reads of a slot that a put found taken, before snapshots are looked at: its entry may be deleted
+/// by now.
 const READS_BEFORE_LOOK: u32 = 8;
+/// Names that one LIST of snapshots asks for.
+const LIST_MAX: usize = 1_000;
 
 /// Whether this process wrote the snapshot of this slot (then it doesn't mean that we are fenced).
 pub type OwnSnapshot = Arc<dyn Fn(Slot) -> bool + Send + Sync>;
@@ -42,16 +47,15 @@ pub enum Appended {
     Created,
     /// The slot holds these bytes, somebody else's. Apply them, validate again, try the next slot.
     Exists(Bytes),
-    /// Somebody else's snapshot covers the slot: the log went on without us long ago. This incarnation is over;
-    /// whatever the slot holds says nothing.
+    /// Somebody else's snapshot covers the slot: the log went on without us long ago. This
+    /// incarnation is over; whatever the slot holds says nothing.
     Superseded { snapshot: Slot },
 }
 
 /// The metadata log of one cluster. One appender at a time; any number of readers.
 #[derive(Clone)]
 pub struct EntryLog {
-    env: Env,
-    store: DynStore,
+    slots: SlotStore,
     own_snapshot: OwnSnapshot,
     /// Boot time at which the end of the log was last known. Shared by clones.
     end_known: Arc<Mutex<Duration>>,
@@ -62,38 +66,48 @@ impl EntryLog {
     pub fn new(env: Env, store: DynStore, own_snapshot: OwnSnapshot) -> EntryLog {
         let now = env.clock.boot();
         EntryLog {
-            env,
-            store,
+            slots: SlotStore {
+                env,
+                store,
+                patience: Patience::Forever,
+            },
             own_snapshot,
             end_known: Arc::new(Mutex::new(now)),
         }
     }
 
-    /// The object in `slot`; `None`: nothing is there, so the log ends here unless the slot was deleted. Waits
-    /// while the store is away.
+    /// How long to wait for a store that doesn't answer; for ever unless set, which is right after
+    /// the ready line.
+    pub fn with_patience(mut self, patience: Patience) -> EntryLog {
+        self.slots.patience = patience;
+        self
+    }
+
+    /// The object in `slot`; `None`: nothing is there, so the log ends here unless the slot was
+    /// deleted. Waits while the store is away.
     pub async fn read(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
-        let asked = self.env.clock.boot();
+        let asked = self.slots.env.clock.boot();
         let found = self.read_slot(slot).await?;
         if found.is_none() {
-            self.note_end(asked);
+            self.note_missing(asked);
         }
         Ok(found)
     }
 
-    /// Up to `limit` objects from `first` on, contiguous: stops before the first missing slot. Fewer than `limit`
-    /// means that the log ended there when we looked.
+    /// Up to `limit` objects from `first` on, contiguous: stops before the first missing slot.
+    /// Fewer than `limit` means that the log ended there when we looked.
     pub async fn read_from(&self, first: Slot, limit: usize) -> Result<Vec<Bytes>, StoreError> {
         let mut out = Vec::new();
         while out.len() < limit {
             let from = first.0 + out.len() as u64;
             let count = READS_AT_ONCE.min((limit - out.len()) as u64);
-            let asked = self.env.clock.boot();
+            let asked = self.slots.env.clock.boot();
             let reads = (from..from + count).map(|slot| self.read_slot(Slot(slot)));
             for read in join_all(reads).await {
                 match read? {
                     Some(bytes) => out.push(bytes),
                     None => {
-                        self.note_end(asked);
+                        self.note_missing(asked);
                         return Ok(out);
                     }
                 }
@@ -102,26 +116,28 @@ impl EntryLog {
         Ok(out)
     }
 
-    /// Appends `object` at `slot`, which the caller knows to be the end: it has read every slot below, or their
-    /// snapshot. Runs in a task of its own: dropping the future does not cancel it, and then the caller must
-    /// read the slot before it appends again. Repeats until the answer is clear; an error means that the outcome
-    /// will never be known here, and the incarnation is over.
+    /// Appends `object` at `slot`, which the caller knows to be the end: it has read every slot
+    /// below, or their snapshot. Runs in a task of its own: dropping the future does not cancel it,
+    /// and then the caller must read the slot before it appends again. Repeats until the answer is
+    /// clear; an error means that the outcome will never be known here, and the incarnation is
+    /// over.
     pub async fn try_append(
         &self,
         slot: Slot,
         object: SealedObject,
     ) -> Result<Appended, StoreError> {
-        let key = keys::metadata_entry(slot);
+        let key = keys::metadata_log(slot);
         let kind = TaskKind::MetadataWriter;
-        match put_in_task(&self.env, &self.store, kind, key, object).await? {
+        match self.slots.put(kind, key, object).await? {
             PutOutcome::Created => self.confirm(slot).await,
             PutOutcome::Exists => self.read_taken(slot).await,
         }
     }
 
-    /// The idle rule. The age is taken at the answer, so a put that hung, or a machine that slept, counts.
+    /// The idle rule. The age is taken at the answer, so a put that hung, or a machine that slept,
+    /// counts.
     async fn confirm(&self, slot: Slot) -> Result<Appended, StoreError> {
-        let now = self.env.clock.boot();
+        let now = self.slots.env.clock.boot();
         let known = *self.end_known.lock().expect("no panic inside");
         if now.saturating_sub(known) > IDLE_MAX
             && let Some(snapshot) = self.foreign_snapshot(slot).await?
@@ -133,47 +149,32 @@ impl EntryLog {
     }
 
     async fn read_taken(&self, slot: Slot) -> Result<Appended, StoreError> {
-        let mut pauses = Pauses::new(&self.env);
-        for attempt in 1_u32.. {
+        let mut backoff = Backoff::default();
+        loop {
             if let Some(bytes) = self.read_slot(slot).await? {
                 return Ok(Appended::Exists(bytes));
             }
-            if attempt % READS_BEFORE_LOOK == 0
+            // "Exists" was true a moment ago, so it will show; or its entry was deleted meanwhile.
+            if backoff.pauses() % READS_BEFORE_LOOK == READS_BEFORE_LOOK - 1
                 && let Some(snapshot) = self.foreign_snapshot(slot).await?
             {
                 return Ok(Appended::Superseded { snapshot });
             }
-            pauses.pause().await;
+            self.slots.pause(&mut backoff).await;
         }
-        unreachable!("the attempts do not end")
     }
 
     /// The first snapshot at or above `slot` that this process didn't write.
     pub async fn foreign_snapshot(&self, slot: Slot) -> Result<Option<Slot>, StoreError> {
-        let before = slot
-            .0
-            .checked_sub(1)
-            .map(|s| keys::metadata_snapshot(Slot(s)));
-        let mut after = before;
-        let mut pauses = Pauses::new(&self.env);
+        let mut after = keys::start_at(slot, keys::metadata_snapshot);
         loop {
-            let listed = match self
-                .store
-                .list(keys::METADATA_SNAPSHOTS, after.as_ref(), LIST_MAX)
-                .await
-            {
-                Err(error)
-                    if matches!(error.kind, StoreErrorKind::Retry | StoreErrorKind::Full) =>
-                {
-                    pauses.pause().await;
-                    continue;
-                }
-                listed => listed?,
+            let list = || {
+                let prefix = keys::METADATA_SNAPSHOT_PREFIX;
+                self.slots.store.list(prefix, after.as_ref(), LIST_MAX)
             };
-            let slots = listed
-                .iter()
-                .filter_map(|meta| keys::metadata_snapshot_slot(&meta.key));
-            if let Some(found) = slots.into_iter().find(|found| !(self.own_snapshot)(*found)) {
+            let listed = self.slots.read(list).await?.unwrap_or_default();
+            let mut slots = listed.iter().filter_map(|meta| snapshot_slot(&meta.key));
+            if let Some(found) = slots.find(|found| !(self.own_snapshot)(*found)) {
                 return Ok(Some(found));
             }
             if listed.len() < LIST_MAX {
@@ -184,8 +185,17 @@ impl EntryLog {
     }
 
     async fn read_slot(&self, slot: Slot) -> Result<Option<Bytes>, StoreError> {
-        let key = keys::metadata_entry(slot);
-        read_until_clear(&self.env, || self.store.get(&key)).await
+        let key = keys::metadata_log(slot);
+        self.slots.read(|| self.slots.store.get(&key)).await
+    }
+
+    /// A slot was missing. That is the end only if the end was known not long before: to one who
+    /// slept, an entry that was deleted behind a snapshot looks the same.
+    fn note_missing(&self, at: Duration) {
+        let mut known = self.end_known.lock().expect("no panic inside");
+        if at.saturating_sub(*known) <= IDLE_MAX {
+            *known = at.max(*known);
+        }
     }
 
     fn note_end(&self, at: Duration) {
@@ -194,4 +204,9 @@ impl EntryLog {
     }
 }
 
-const LIST_MAX: usize = 1_000;
+fn snapshot_slot(key: &Key) -> Option<Slot> {
+    match ObjectName::parse(key.as_str())? {
+        ObjectName::MetadataSnapshot { slot } => Some(slot),
+        _ => None,
+    }
+}

@@ -2,7 +2,8 @@
 
 use crate::{
     ids::{Incarnation, Slot},
-    store::{Key, keys},
+    keys::{self, ObjectName},
+    store::Key,
 };
 
 /// One WAL: an incarnation's, in one lane. Lane 0 is the only one today.
@@ -18,9 +19,21 @@ impl WalName {
         keys::wal(self.incarnation, self.lane, slot)
     }
 
+    /// The slot that `key` names, if it is one of this WAL.
+    pub(super) fn slot_of(&self, key: &Key) -> Option<Slot> {
+        match ObjectName::parse(key.as_str())? {
+            ObjectName::Wal { writer, lane, slot }
+                if writer == self.incarnation && lane == self.lane =>
+            {
+                Some(slot)
+            }
+            _ => None,
+        }
+    }
+
     /// What all slots' names begin with, with its trailing `/`.
     pub fn prefix(&self) -> String {
-        keys::wal_prefix(self.incarnation, self.lane)
+        keys::wal_log_prefix(self.incarnation, self.lane)
     }
 }
 

@@ -3,59 +3,110 @@
 //! Owns: that the put of a slot runs in a task of its own. Does not own: the result rules of a put
 //! (`store::put_if_absent_until_clear`).
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::{
     env::{Env, TaskKind},
     format::envelope::SealedObject,
     store::{
-        DynStore, Key, PutOutcome, StoreError, StoreErrorKind, put::put_if_absent_until_clear,
+        DynStore, Key, PutOutcome, StoreError, StoreErrorKind,
+        backoff::Backoff,
+        put::{Patience, put_if_absent_until_clear},
     },
 };
 
 /// How a put of a slot ended. `Err` means that its outcome will never be known here.
 pub(super) type PutResult = Result<PutOutcome, StoreError>;
 
-/// Starts the put of `object` in a task of its own and hands its answer to `settle`, exactly once; also when
-/// the store's code panics or the runtime ends (then an error).
-pub(super) fn spawn_put(
-    env: &Env,
-    store: &DynStore,
-    kind: TaskKind,
-    key: Key,
-    object: SealedObject,
-    settle: impl FnOnce(PutResult) + Send + 'static,
-) {
-    let (task_env, store) = (env.clone(), store.clone());
-    let answer = AnswerOnDrop {
-        key: key.to_string(),
-        settle: Some(settle),
-    };
-    env.tasks.spawn(kind, async move {
-        let result =
-            put_if_absent_until_clear(&task_env, store.as_ref(), &key, &object.body, object.put)
-                .await;
-        answer.give(result);
-    });
+/// How puts and reads of slots are made: with which tasks, where, and for how long without an
+/// answer.
+#[derive(Clone)]
+pub(super) struct SlotStore {
+    pub(super) env: Env,
+    pub(super) store: DynStore,
+    pub(super) patience: Patience,
 }
 
-/// As [`spawn_put`]; dropping the returned future does not cancel the put.
-pub(super) async fn put_in_task(
-    env: &Env,
-    store: &DynStore,
-    kind: TaskKind,
-    key: Key,
-    object: SealedObject,
-) -> PutResult {
-    let (answer, answered) = oneshot::channel();
-    spawn_put(env, store, kind, key, object, |result| {
-        // The caller may be gone: the put counts all the same.
-        let _ = answer.send(result);
-    });
-    answered.await.expect("spawn_put answers exactly once")
+impl SlotStore {
+    /// Starts the put of `object` in a task of its own and hands its answer to `settle`, exactly
+    /// once; also when the store's code panics or the runtime ends (then an error).
+    pub(super) fn spawn_put(
+        &self,
+        kind: TaskKind,
+        key: Key,
+        object: SealedObject,
+        settle: impl FnOnce(PutResult) + Send + 'static,
+    ) {
+        let slots = self.clone();
+        let answer = AnswerOnDrop {
+            key: key.to_string(),
+            settle: Some(settle),
+        };
+        self.env.tasks.spawn(kind, async move {
+            let SlotStore {
+                env,
+                store,
+                patience,
+            } = &slots;
+            let put = put_if_absent_until_clear(
+                env,
+                store.as_ref(),
+                &key,
+                &object.body,
+                object.put,
+                *patience,
+            );
+            answer.give(put.await);
+        });
+    }
+
+    /// As [`SlotStore::spawn_put`]; dropping the returned future does not cancel the put.
+    pub(super) async fn put(&self, kind: TaskKind, key: Key, object: SealedObject) -> PutResult {
+        let (answer, answered) = oneshot::channel();
+        self.spawn_put(kind, key, object, |result| {
+            // The caller may be gone: the put counts all the same.
+            let _ = answer.send(result);
+        });
+        answered.await.expect("spawn_put answers exactly once")
+    }
+
+    /// Repeats `read` while the store is away; any other error, and "not found" as `None`, is an
+    /// answer.
+    pub(super) async fn read<T, F>(
+        &self,
+        mut read: impl FnMut() -> F,
+    ) -> Result<Option<T>, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut backoff = Backoff::default();
+        let started = self.env.clock.boot();
+        loop {
+            let error = match read().await {
+                Ok(value) => return Ok(Some(value)),
+                Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
+                Err(error) => error,
+            };
+            let waited = self.env.clock.boot().saturating_sub(started);
+            let go_on = match (error.kind, self.patience) {
+                (StoreErrorKind::Retry | StoreErrorKind::Full, Patience::Limited(limit)) => {
+                    waited < limit
+                }
+                (StoreErrorKind::Retry | StoreErrorKind::Full, Patience::Forever) => true,
+                _ => false,
+            };
+            if !go_on {
+                return Err(error);
+            }
+            tracing::debug!(%error, "a read of a log will be repeated");
+            self.pause(&mut backoff).await;
+        }
+    }
+
+    pub(super) async fn pause(&self, backoff: &mut Backoff) {
+        let pause = backoff.next(&self.env);
+        self.env.clock.sleep(pause).await;
+    }
 }
 
 /// Gives an error in place of an answer that never came.
@@ -81,53 +132,6 @@ impl<F: FnOnce(PutResult)> Drop for AnswerOnDrop<F> {
                 key: std::mem::take(&mut self.key),
                 message: "the task of this put ended without an answer".to_owned(),
             }));
-        }
-    }
-}
-
-/// First pause between two attempts of a read; doubles up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Pauses between attempts: exponential, with jitter.
-pub(super) struct Pauses<'a> {
-    env: &'a Env,
-    next: Duration,
-}
-
-impl<'a> Pauses<'a> {
-    pub(super) fn new(env: &'a Env) -> Pauses<'a> {
-        Pauses {
-            env,
-            next: PAUSE_MIN,
-        }
-    }
-
-    pub(super) async fn pause(&mut self) {
-        let jitter = 0.5 + (self.env.random_u64() % 1024) as f64 / 1024.0;
-        self.env.clock.sleep(self.next.mul_f64(jitter)).await;
-        self.next = (self.next * 2).min(PAUSE_MAX);
-    }
-}
-
-/// Repeats `read` while the store is away; any other error, and "not found" as `None`, is an answer.
-pub(super) async fn read_until_clear<F>(
-    env: &Env,
-    mut read: impl FnMut() -> F,
-) -> Result<Option<Bytes>, StoreError>
-where
-    F: Future<Output = Result<Bytes, StoreError>>,
-{
-    let mut pauses = Pauses::new(env);
-    loop {
-        match read().await {
-            Ok(bytes) => return Ok(Some(bytes)),
-            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
-            Err(error) if matches!(error.kind, StoreErrorKind::Retry | StoreErrorKind::Full) => {
-                tracing::debug!(%error, "read of a slot will be repeated");
-                pauses.pause().await;
-            }
-            Err(error) => return Err(error),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     env::{Env, TaskKind, testing},
     format::envelope::{ObjectKind, decode_header, open_object},
     ids::Slot,
-    store::{DynStore, Store},
+    store::{DynStore, Store, put::Patience},
 };
 
 const NOTHING_KNOWN: EndBounds = EndBounds {
@@ -30,6 +30,7 @@ fn taker(env: &Env, store: &Arc<FaultStore>, epoch: u64) -> WalTaker {
         store: store.clone() as DynStore,
         cluster: CLUSTER,
         incarnation: incarnation(epoch),
+        patience: Patience::Forever,
     }
 }
 
@@ -43,7 +44,7 @@ async fn plant(env: &Env, store: &FaultStore, slots: impl IntoIterator<Item = u6
 
 async fn end_as_read(env: &Env, store: &Arc<FaultStore>) -> WalEnd {
     let store: DynStore = store.clone();
-    read_end(env, &store, CLUSTER, wal(), Slot(0))
+    read_end(env, &store, CLUSTER, wal(), Slot(0), Patience::Forever)
         .await
         .unwrap()
 }
@@ -266,7 +267,7 @@ async fn race(seed: u64) -> Race {
     let (first, second) = (taker(&env, &store, 9), taker(&env, &store, 10));
     let look: DynStore = store.clone();
     let (unsealed, a, b) = tokio::join!(
-        read_end(&env, &look, CLUSTER, wal(), Slot(0)),
+        read_end(&env, &look, CLUSTER, wal(), Slot(0), Patience::Forever),
         first.seal(wal(), NOTHING_KNOWN),
         second.seal(
             wal(),

@@ -1,8 +1,9 @@
-//! Terms of the metadata log: which entries count (design §4.3). A pure decision that every reader makes alike.
+//! Terms of the metadata log: which entries count (design §4.3). A pure decision that every reader
+//! makes alike.
 //!
-//! A fence is an entry that begins a new term: its writer is the controller from there on. An entry of a lower
-//! term behind it was written by somebody who had not seen the fence; its commands were validated on another
-//! state, so it is void: it occupies its slot, and changes nothing.
+//! A fence is an entry that begins a new term: its writer is the controller from there on. An entry
+//! of a lower term behind it was written by somebody who had not seen the fence; its commands were
+//! validated on another state, so it is void: it occupies its slot, and changes nothing.
 
 /// What the rule needs to know of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -149,7 +149,7 @@ impl FaultStore {
         }
     }
 
-    /// The next `times` reads of `key` find nothing.
+    /// The next `times` reads of the whole object `key` find nothing.
     pub fn hide(&self, key: Key, times: u32) {
         self.hidden.lock().unwrap().insert(key, times);
     }
@@ -215,23 +215,21 @@ impl FaultStore {
         Duration::from_micros(self.draw(max.as_micros() as u64))
     }
 
-    async fn read_gate(&self, key: &Key) -> Result<(), StoreError> {
+    async fn read_gate(&self, key: &Key) {
         self.note(Event::Read(key.clone()));
         if let Some(weather) = self.weather {
             self.env.clock.sleep(self.delay(weather.latency_max)).await;
         }
-        if let Some(times) = self.hidden.lock().unwrap().get_mut(key)
-            && *times > 0
-        {
-            *times -= 1;
-            return Err(StoreError::new(
-                StoreErrorKind::NotFound,
-                "get",
-                key,
-                "hidden",
-            ));
+    }
+
+    fn is_hidden(&self, key: &Key) -> bool {
+        match self.hidden.lock().unwrap().get_mut(key) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                true
+            }
+            _ => false,
         }
-        Ok(())
     }
 
     fn unclear(key: &Key) -> StoreError {
@@ -295,12 +293,16 @@ impl Store for FaultStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.read_gate(key).await?;
+        self.read_gate(key).await;
+        if self.is_hidden(key) {
+            let kind = StoreErrorKind::NotFound;
+            return Err(StoreError::new(kind, "get", key, "hidden"));
+        }
         self.inner.get(key).await
     }
 
     async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.read_gate(key).await?;
+        self.read_gate(key).await;
         self.inner.get_range(key, range).await
     }
 

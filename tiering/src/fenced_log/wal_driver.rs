@@ -1,7 +1,8 @@
 //! The task that takes the answers of puts and moves the log: it alone commits.
 //!
-//! Owns: the order `on_commit` → atomic → watch. Does not own: starting puts (`wal_writer`).
-//! Ends when the log is over and every slot handed out is answered, or when every handle and put is gone.
+//! Owns: the order `on_commit` → atomic → watch. Does not own: starting puts (`wal_writer`). Ends
+//! when the log is over and every slot handed out is answered, or when every handle and put is
+//! gone.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,7 +31,8 @@ pub(super) struct Slots {
     reason: Option<EndReason>,
     /// Boot time at which each unanswered put began.
     pub(super) puts: BTreeMap<Slot, Duration>,
-    /// Slots handed out and not answered, with or without a put; at most P + 1, which bounds the answers too.
+    /// Slots handed out and not answered, with or without a put; at most P + 1, which bounds the
+    /// answers too.
     pub(super) open: usize,
     /// No more slots: a clean stop has begun.
     pub(super) draining: bool,
@@ -109,7 +111,8 @@ impl Slots {
         self.end(EndReason::Fenced);
     }
 
-    /// After a failed fsync even the answers of other puts prove nothing, so lower slots are lost too.
+    /// After a failed fsync even the answers of other puts prove nothing, so lower slots are lost
+    /// too.
     fn fail(&mut self, message: String) {
         self.window.freeze();
         self.end(EndReason::Fatal(message));

@@ -5,14 +5,14 @@ use crate::ids::Slot;
 /// What is known of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalState {
-    /// Exclusive: slots below are committed, and `on_commit` has seen them. Equally the count of committed slots
-    /// for a log that began at slot 0.
+    /// Exclusive: slots below are committed, and `on_commit` has seen them. Equally the count of
+    /// committed slots for a log that began at slot 0.
     pub committed: Slot,
     pub ended: Option<Ended>,
 }
 
-/// The log is over: no slot at or above `at` is ever committed. Lower ones may still be, until everything in
-/// flight is answered; `at` may fall meanwhile.
+/// The log is over: no slot at or above `at` is ever committed. Lower ones may still be, until
+/// everything in flight is answered; `at` may fall meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log ended at slot {at}: {reason}")]
 pub struct Ended {
@@ -25,10 +25,12 @@ pub enum EndReason {
     /// Somebody else's object stands in our slot: this incarnation is over.
     #[error("fenced")]
     Fenced,
-    /// The outcome of a put will never be known, or the store cannot be trusted: this incarnation is over.
+    /// The outcome of a put will never be known, or the store cannot be trusted: this incarnation
+    /// is over.
     #[error("{0}")]
     Fatal(String),
-    /// [`WalWriter::drain`] or [`WalWriter::close`] was called; at is final once the SEAL stands there.
+    /// [`WalWriter::drain`] or [`WalWriter::close`] was called; at is final once the SEAL stands
+    /// there.
     #[error("closed")]
     Closed,
 }

@@ -1,15 +1,17 @@
-//! Writes the WAL of this incarnation: hands out slots in order, keeps up to P puts going, commits the
-//! contiguous prefix.
+//! Writes the WAL of this incarnation: hands out slots in order, keeps up to P puts going, commits
+//! the contiguous prefix.
 //!
-//! Owns: slots, their puts, the order of commits, the SEAL of a clean stop. Does not own: what goes into an
-//! object, high watermarks (the engine's `on_commit`), checkpoints.
+//! Owns: slots, their puts, the order of commits, the SEAL of a clean stop. Does not own: what goes
+//! into an object, high watermarks (the engine's `on_commit`), checkpoints.
 //!
 //! Order of events for a slot: `on_commit(slot)` is called, in slot order, exactly once → only then
-//! [`WalWriter::committed`] and [`WalWriter::state`] show it. So whoever waits for a slot finds the high
-//! watermarks moved. One task (the driver) does both.
+//! [`WalWriter::committed`] and [`WalWriter::state`] show it. So whoever waits for a slot finds the
+//! high watermarks moved. One task (the driver) does both.
 //!
-//! Invariant: no slot is skipped; nothing at or above the slot where the log ended is ever committed.
-//! Crash: up to P objects above the committed slot may or may not exist, with holes; a taker decides.
+//! Invariant: no slot is skipped; nothing at or above the slot where the log ended is ever
+//! committed.
+//! Crash: up to P objects above the committed slot may or may not exist, with holes; a taker
+//! decides.
 
 use std::{
     sync::{
@@ -23,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     WalName,
-    put::{PutResult, spawn_put},
+    put::{PutResult, SlotStore},
     wal_driver::{Answer, SealState, Slots, drive},
     wal_state::{EndReason, Ended, WalState},
     window::{SLOTS_IN_FLIGHT_MAX, SlotWindow},
@@ -35,7 +37,7 @@ use crate::{
         seal::{Seal, build_seal},
     },
     ids::{ClusterId, Incarnation, Slot},
-    store::DynStore,
+    store::{DynStore, put::Patience},
 };
 
 /// Whose WAL.
@@ -69,12 +71,12 @@ impl Default for Limits {
     }
 }
 
-/// Called for every committed slot, in slot order, exactly once, before anybody who waits sees it. Must not
-/// block: later slots wait for it.
+/// Called for every committed slot, in slot order, exactly once, before anybody who waits sees it.
+/// Must not block: later slots wait for it.
 pub type OnCommit = Box<dyn FnMut(Slot) + Send>;
 
-/// The writer of one WAL. Clones share it. The log goes on until it ends by itself or by [`WalWriter::close`];
-/// dropping all handles ends nothing that is in flight.
+/// The writer of one WAL. Clones share it. The log goes on until it ends by itself or by
+/// [`WalWriter::close`]; dropping all handles ends nothing that is in flight.
 #[derive(Clone)]
 pub struct WalWriter {
     shared: Arc<Shared>,
@@ -82,8 +84,7 @@ pub struct WalWriter {
 }
 
 pub(super) struct Shared {
-    env: Env,
-    store: DynStore,
+    slot_store: SlotStore,
     pub(super) wal: WalIdentity,
     slots: Mutex<Slots>,
     state: watch::Sender<WalState>,
@@ -96,7 +97,8 @@ impl Shared {
         self.slots.lock().expect("no panic under the lock")
     }
 
-    /// Shows what the lock holds. For the driver alone, once `on_commit` has seen every committed slot.
+    /// Shows what the lock holds. For the driver alone, once `on_commit` has seen every committed
+    /// slot.
     pub(super) fn publish(&self) {
         let (committed, ended) = {
             let slots = self.lock();
@@ -128,8 +130,11 @@ impl WalWriter {
             ended: None,
         });
         let shared = Arc::new(Shared {
-            env,
-            store,
+            slot_store: SlotStore {
+                env,
+                store,
+                patience: Patience::Forever,
+            },
             wal,
             slots: Mutex::new(Slots::new(SlotWindow::new(first, limits.in_flight_max))),
             state,
@@ -137,7 +142,11 @@ impl WalWriter {
         });
         let (answers, inbox) = mpsc::unbounded_channel();
         let driver = drive(shared.clone(), inbox, on_commit);
-        shared.env.tasks.spawn(TaskKind::WalWriter, driver);
+        shared
+            .slot_store
+            .env
+            .tasks
+            .spawn(TaskKind::WalWriter, driver);
         WalWriter { shared, answers }
     }
 
@@ -145,8 +154,8 @@ impl WalWriter {
         self.shared.wal
     }
 
-    /// Waits for the next slot. At most `in_flight_max` slots are in flight; each is handed out once, in
-    /// increasing order. Dropping the future reserves nothing.
+    /// Waits for the next slot. At most `in_flight_max` slots are in flight; each is handed out
+    /// once, in increasing order. Dropping the future reserves nothing.
     pub async fn reserve(&self) -> Result<SlotPermit, Ended> {
         let mut state = self.shared.state.subscribe();
         loop {
@@ -174,7 +183,8 @@ impl WalWriter {
         }))
     }
 
-    /// Exclusive end of the committed prefix; one atomic read. `on_commit` has seen every slot below.
+    /// Exclusive end of the committed prefix; one atomic read. `on_commit` has seen every slot
+    /// below.
     pub fn committed(&self) -> Slot {
         Slot(self.shared.committed.load(Ordering::Acquire))
     }
@@ -192,11 +202,19 @@ impl WalWriter {
     /// Age of the oldest put without an answer, for the heartbeat (design §6).
     pub fn oldest_unanswered_put_age(&self) -> Option<Duration> {
         let oldest = self.shared.lock().puts.values().min().copied()?;
-        Some(self.shared.env.clock.boot().saturating_sub(oldest))
+        Some(
+            self.shared
+                .slot_store
+                .env
+                .clock
+                .boot()
+                .saturating_sub(oldest),
+        )
     }
 
-    /// Stops handing out slots and waits until nothing is in flight; returns the end k (exclusive), at which the
-    /// last checkpoint is due before [`WalWriter::close`]. Permits that are out must be used for it to return.
+    /// Stops handing out slots and waits until nothing is in flight; returns the end k (exclusive),
+    /// at which the last checkpoint is due before [`WalWriter::close`]. Permits that are out must
+    /// be used for it to return.
     pub async fn drain(&self) -> Result<Slot, Ended> {
         self.shared.lock().draining = true;
         self.shared.publish_end();
@@ -204,8 +222,8 @@ impl WalWriter {
             .await
     }
 
-    /// [`WalWriter::drain`], then puts the SEAL at the end k and returns k once it stands there. May be repeated;
-    /// dropping the future leaves the SEAL's put running.
+    /// [`WalWriter::drain`], then puts the SEAL at the end k and returns k once it stands there.
+    /// May be repeated; dropping the future leaves the SEAL's put running.
     pub async fn close(&self) -> Result<Slot, Ended> {
         let end = self.drain().await?;
         self.start_seal(end);
@@ -213,7 +231,8 @@ impl WalWriter {
             .await
     }
 
-    /// Until `done` answers, given the shared state and the published committed slot; or the log fails.
+    /// Until `done` answers, given the shared state and the published committed slot; or the log
+    /// fails.
     async fn wait<T>(&self, done: impl Fn(&Slots, Slot) -> Option<T>) -> Result<T, Ended> {
         let mut state = self.shared.state.subscribe();
         loop {
@@ -241,7 +260,7 @@ impl WalWriter {
             }
             slots.seal = SealState::Started;
             slots.open += 1;
-            slots.puts.insert(end, shared.env.clock.boot());
+            slots.puts.insert(end, shared.slot_store.env.clock.boot());
         }
         let seal = Seal {
             cluster: shared.wal.cluster,
@@ -250,7 +269,7 @@ impl WalWriter {
             lane: shared.wal.lane,
             slot: end,
         };
-        let object = build_seal(&seal, shared.env.new_put_id());
+        let object = build_seal(&seal, shared.slot_store.env.new_put_id());
         self.spawn(end, object, move |result| Answer::Seal(end, result));
     }
 
@@ -267,18 +286,13 @@ impl WalWriter {
             // The driver is gone only when it panicked, and then it has frozen the log.
             let _ = answers.send(answer(result));
         };
-        spawn_put(
-            &shared.env,
-            &shared.store,
-            TaskKind::SlotPut,
-            key,
-            object,
-            settle,
-        );
+        let kind = TaskKind::SlotPut;
+        shared.slot_store.spawn_put(kind, key, object, settle);
     }
 }
 
-/// The right and the duty to fill one slot. Dropping it unused ends the log: a slot is never skipped.
+/// The right and the duty to fill one slot. Dropping it unused ends the log: a slot is never
+/// skipped.
 pub struct SlotPermit {
     writer: WalWriter,
     slot: Slot,
@@ -296,7 +310,7 @@ impl SlotPermit {
         self.used = true;
         let slot = self.slot;
         {
-            let now = self.writer.shared.env.clock.boot();
+            let now = self.writer.shared.slot_store.env.clock.boot();
             self.writer.shared.lock().puts.insert(slot, now);
         }
         let answer = move |result| Answer::Put(slot, result);

@@ -6,14 +6,14 @@
 //!           └── window ≤ limit ┘
 //! ```
 //! Owns: the order of slots and the contiguous prefix. Does not own: puts, time, waking anybody.
-//! Invariant: the *window* is bounded, not the number of open answers: if slots ran ahead of an unanswered
-//! one, an object in slot j would no longer prove that all slots up to j − limit hold data, on which the search
-//! for the end of a dead log relies.
+//! Invariant: the *window* is bounded, not the number of open answers: if slots ran ahead of an
+//! unanswered one, an object in slot j would no longer prove that all slots up to j − limit hold
+//! data, on which the search for the end of a dead log relies.
 
 use crate::ids::Slot;
 
-/// At most this many slots of a log lie between the first uncommitted one and the next free one. A constant of
-/// the format: a taker must know it of a writer that it never met.
+/// At most this many slots of a log lie between the first uncommitted one and the next free one. A
+/// constant of the format: a taker must know it of a writer that it never met.
 pub const SLOTS_IN_FLIGHT_MAX: u64 = 16;
 
 /// The slots of one log as its writer sees them.
@@ -70,8 +70,8 @@ impl SlotWindow {
         (from.0..self.committed.0).map(Slot)
     }
 
-    /// Slot `slot` holds somebody else's object: the log is over, and nothing at or above `slot` is ever
-    /// committed. Lower slots that are still unanswered may be.
+    /// Slot `slot` holds somebody else's object: the log is over, and nothing at or above `slot` is
+    /// ever committed. Lower slots that are still unanswered may be.
     pub fn refused(&mut self, slot: Slot) {
         self.ended_at = Some(self.ended_at.map_or(slot, |end| end.min(slot)));
     }

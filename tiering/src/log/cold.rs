@@ -110,11 +110,16 @@ fn checked_batches(run: &Run, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
         let batch = batch.map_err(|error| error.to_string())?;
         let header = batch.header();
         if !batch.crc_is_valid() {
-            return Err(format!("the batch at offset {} has a wrong checksum", header.base_offset));
+            return Err(format!(
+                "the batch at offset {} has a wrong checksum",
+                header.base_offset
+            ));
         }
         if header.base_offset != expected {
             let found = header.base_offset;
-            return Err(format!("a batch has base offset {found}, the index says {expected}"));
+            return Err(format!(
+                "a batch has base offset {found}, the index says {expected}"
+            ));
         }
         expected = header.offset_next();
         batches.push(TailBatch {
@@ -123,7 +128,10 @@ fn checked_batches(run: &Run, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
         });
     }
     if expected != run.offset_end {
-        return Err(format!("a run ends at offset {expected}, the index says {}", run.offset_end));
+        return Err(format!(
+            "a run ends at offset {expected}, the index says {}",
+            run.offset_end
+        ));
     }
     Ok(batches)
 }

@@ -37,13 +37,21 @@ impl EpochHistory {
     ///
     /// `current` is the partition's epoch now and `offset_end` its end (exclusive): the current epoch
     /// ends there even when it wrote nothing.
-    pub fn end_of(&self, epoch: LeaderEpoch, current: LeaderEpoch, offset_end: Offset) -> Option<(LeaderEpoch, Offset)> {
+    pub fn end_of(
+        &self,
+        epoch: LeaderEpoch,
+        current: LeaderEpoch,
+        offset_end: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
         if epoch == current {
             return Some((current, offset_end));
         }
         let after = self.entries.partition_point(|(e, _)| *e <= epoch);
         let found = after.checked_sub(1).map(|i| self.entries[i].0)?;
-        let end = self.entries.get(after).map_or(offset_end, |(_, start)| *start);
+        let end = self
+            .entries
+            .get(after)
+            .map_or(offset_end, |(_, start)| *start);
         Some((found, end))
     }
 }
@@ -58,13 +66,20 @@ mod tests {
         for (epoch, offset) in [(0, 0), (0, 5), (2, 10), (2, 12), (5, 20)] {
             history.assign(LeaderEpoch(epoch), Offset(offset));
         }
-        let end = |epoch| history.end_of(LeaderEpoch(epoch), LeaderEpoch(6), Offset(30)).map(|(e, o)| (e.0, o.0));
+        let end = |epoch| {
+            history
+                .end_of(LeaderEpoch(epoch), LeaderEpoch(6), Offset(30))
+                .map(|(e, o)| (e.0, o.0))
+        };
         assert_eq!(end(0), Some((0, 10)));
         assert_eq!(end(1), Some((0, 10)));
         assert_eq!(end(2), Some((2, 20)));
         assert_eq!(end(5), Some((5, 30)));
         assert_eq!(end(6), Some((6, 30)));
         assert_eq!(history.epoch_at(Offset(11)), Some(LeaderEpoch(2)));
-        assert_eq!(EpochHistory::default().end_of(LeaderEpoch(0), LeaderEpoch(1), Offset(0)), None);
+        assert_eq!(
+            EpochHistory::default().end_of(LeaderEpoch(0), LeaderEpoch(1), Offset(0)),
+            None
+        );
     }
 }

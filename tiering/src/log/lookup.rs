@@ -41,7 +41,9 @@ impl PartitionLog {
             let Some(run) = self.lock().runs.next_with_timestamp(from, target) else {
                 return Ok(None);
             };
-            let find = |batch: &BatchView<'_>| first_at_or_after(batch, target, log_start, DECOMPRESSED_MAX);
+            let find = |batch: &BatchView<'_>| {
+                first_at_or_after(batch, target, log_start, DECOMPRESSED_MAX)
+            };
             if let Some(found) = self.find_in(cold, &run, find).await? {
                 return Ok(Some(found));
             }
@@ -50,7 +52,10 @@ impl PartitionLog {
     }
 
     /// The first record with the largest timestamp below the high watermark (ListOffsets −3).
-    pub async fn with_max_timestamp(&self, cold: &ColdReader) -> Result<Option<FoundRecord>, ReadError> {
+    pub async fn with_max_timestamp(
+        &self,
+        cold: &ColdReader,
+    ) -> Result<Option<FoundRecord>, ReadError> {
         let log_start = self.bounds().log_start;
         let Some(run) = self.lock().runs.with_max_timestamp(log_start) else {
             return Ok(None);
@@ -89,7 +94,10 @@ fn search(
     bytes: &Bytes,
     find: impl Fn(&BatchView<'_>) -> Result<Option<TimestampedOffset>, time_lookup::ReadError>,
 ) -> Result<Option<TimestampedOffset>, ReadError> {
-    let damaged = |message: String| ReadError::Corrupt { key: cold.key(run), message };
+    let damaged = |message: String| ReadError::Corrupt {
+        key: cold.key(run),
+        message,
+    };
     let batch = BatchView::parse(bytes).map_err(|error| damaged(error.to_string()))?;
     find(&batch).map_err(|error| damaged(error.to_string()))
 }

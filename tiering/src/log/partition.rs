@@ -100,7 +100,10 @@ pub struct Appended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     #[error("{error}")]
-    Sequence { error: SequenceError, after: Option<Slot> },
+    Sequence {
+        error: SequenceError,
+        after: Option<Slot>,
+    },
     #[error("the topic was deleted")]
     Deleted,
     #[error("this broker's log has ended; it no longer owns the partition")]
@@ -111,7 +114,12 @@ pub enum AppendError {
 
 impl PartitionLog {
     /// An empty or restored log. `durable` is the state of its page, or the default.
-    pub fn new(id: TopicPartition, internal: bool, epoch: OwnershipEpoch, durable: Durable) -> PartitionLog {
+    pub fn new(
+        id: TopicPartition,
+        internal: bool,
+        epoch: OwnershipEpoch,
+        durable: Durable,
+    ) -> PartitionLog {
         let state = State {
             offset_next: durable.high_watermark,
             producers: durable.producers.clone(),
@@ -122,7 +130,13 @@ impl PartitionLog {
             version: 0,
             version_paged: 0,
         };
-        PartitionLog { id, internal, ownership_epoch: epoch, state: Mutex::new(state), waiters: Waiters::default() }
+        PartitionLog {
+            id,
+            internal,
+            ownership_epoch: epoch,
+            state: Mutex::new(state),
+            waiters: Waiters::default(),
+        }
     }
 
     pub fn id(&self) -> TopicPartition {
@@ -158,7 +172,12 @@ impl PartitionLog {
     /// Judges the batch's producer, assigns its offsets and puts it into the write-ahead buffer, all
     /// in one critical section, so that the order of offsets is the order in the log. Not durable on
     /// return: see [`Appended::slot`].
-    pub fn append(self: &Arc<Self>, wal: &Wal, batch: AppendBatch, now_ms: i64) -> Result<Appended, AppendError> {
+    pub fn append(
+        self: &Arc<Self>,
+        wal: &Wal,
+        batch: AppendBatch,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
         let mut state = self.lock();
         if state.deleted {
             return Err(AppendError::Deleted);
@@ -166,18 +185,31 @@ impl PartitionLog {
         if let Some(sequenced) = &batch.sequenced {
             match state.producers.judge(sequenced) {
                 Verdict::Append => {}
-                Verdict::Duplicate { original } => return Ok(duplicate(&original, state.durable.log_start)),
-                Verdict::Refuse { error, after } => return Err(AppendError::Sequence { error, after }),
+                Verdict::Duplicate { original } => {
+                    return Ok(duplicate(&original, state.durable.log_start));
+                }
+                Verdict::Refuse { error, after } => {
+                    return Err(AppendError::Sequence { error, after });
+                }
             }
         }
         let offset_first = state.offset_next;
-        let end = offset_first.0.checked_add(i64::from(batch.offset_count)).ok_or(AppendError::OffsetsExhausted)?;
+        let end = offset_first
+            .0
+            .checked_add(i64::from(batch.offset_count))
+            .ok_or(AppendError::OffsetsExhausted)?;
         let buffered = self.buffered(batch, offset_first, Offset(end - 1));
         let (sequenced, max_timestamp) = (buffered.sequenced, buffered.max_timestamp);
         let slot = wal.push(buffered).map_err(|_| AppendError::NotOwner)?;
         state.offset_next = Offset(end);
         if let Some(sequenced) = sequenced {
-            let produced = produced_batch(&sequenced, offset_first, Offset(end - 1), max_timestamp, Some(slot));
+            let produced = produced_batch(
+                &sequenced,
+                offset_first,
+                Offset(end - 1),
+                max_timestamp,
+                Some(slot),
+            );
             state.producers.record(sequenced.producer, produced, now_ms);
         }
         Ok(Appended {
@@ -189,7 +221,12 @@ impl PartitionLog {
         })
     }
 
-    fn buffered(self: &Arc<Self>, batch: AppendBatch, offset_first: Offset, offset_last: Offset) -> Buffered {
+    fn buffered(
+        self: &Arc<Self>,
+        batch: AppendBatch,
+        offset_first: Offset,
+        offset_last: Offset,
+    ) -> Buffered {
         let mut bytes = batch.bytes;
         bytes[..8].copy_from_slice(&offset_first.0.to_be_bytes());
         bytes[12..16].copy_from_slice(&self.leader_epoch().0.to_be_bytes());
@@ -207,11 +244,19 @@ impl PartitionLog {
 
     /// A slot with a run of this partition was committed: moves the high watermark, publishes the run
     /// and wakes fetches. Called in slot order.
-    pub fn commit(&self, run: &Run, batches: Vec<TailBatch>, producers: &[(ProducerId, ProducedBatch)], now_ms: i64) {
+    pub fn commit(
+        &self,
+        run: &Run,
+        batches: Vec<TailBatch>,
+        producers: &[(ProducerId, ProducedBatch)],
+        now_ms: i64,
+    ) {
         let mut state = self.lock();
         state.runs.push(run);
         state.tail.push(run.slot, batches);
-        state.durable.follow(run, self.leader_epoch(), producers, now_ms);
+        state
+            .durable
+            .follow(run, self.leader_epoch(), producers, now_ms);
         state.version += 1;
         drop(state);
         self.waiters.wake_all();
@@ -231,8 +276,16 @@ impl PartitionLog {
         if !state.runs.is_empty() && state.runs.offset_end() != run.offset_first
             || beyond_page && state.durable.high_watermark != run.offset_first
         {
-            let expected = if beyond_page { state.durable.high_watermark } else { state.runs.offset_end() };
-            return Err(HoleError { partition: self.id, expected, found: run.offset_first });
+            let expected = if beyond_page {
+                state.durable.high_watermark
+            } else {
+                state.runs.offset_end()
+            };
+            return Err(HoleError {
+                partition: self.id,
+                expected,
+                found: run.offset_first,
+            });
         }
         state.runs.push(run);
         if beyond_page {
@@ -283,17 +336,19 @@ impl PartitionLog {
         self.waiters.wake_all();
     }
 
-    /// Number of runs and their bytes in the store.
-    pub fn stored(&self) -> (usize, u64) {
-        let state = self.lock();
-        (state.runs.len(), state.runs.stored_bytes())
+    /// Runs in the index.
+    pub fn run_count(&self) -> usize {
+        self.lock().runs.len()
     }
 
     /// The largest known epoch ≤ `epoch` and its end offset (exclusive); see
     /// [`EpochHistory::end_of`].
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         let state = self.lock();
-        state.durable.epochs.end_of(epoch, self.leader_epoch(), state.durable.high_watermark)
+        state
+            .durable
+            .epochs
+            .end_of(epoch, self.leader_epoch(), state.durable.high_watermark)
     }
 
     /// Epoch of the record at `offset`, the current one at and behind the end.
@@ -302,7 +357,11 @@ impl PartitionLog {
         if offset >= state.durable.high_watermark {
             return self.leader_epoch();
         }
-        state.durable.epochs.epoch_at(offset).unwrap_or(self.leader_epoch())
+        state
+            .durable
+            .epochs
+            .epoch_at(offset)
+            .unwrap_or(self.leader_epoch())
     }
 
     /// Forgets producers that have not written for `expiration_ms`.
@@ -332,7 +391,9 @@ impl PartitionLog {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("a panic under this lock would be a broken invariant")
+        self.state
+            .lock()
+            .expect("a panic under this lock would be a broken invariant")
     }
 }
 
@@ -346,11 +407,24 @@ pub struct HoleError {
 }
 
 impl Durable {
-    fn follow(&mut self, run: &Run, epoch: LeaderEpoch, producers: &[(ProducerId, ProducedBatch)], now_ms: i64) {
+    fn follow(
+        &mut self,
+        run: &Run,
+        epoch: LeaderEpoch,
+        producers: &[(ProducerId, ProducedBatch)],
+        now_ms: i64,
+    ) {
         self.high_watermark = run.offset_end;
         self.epochs.assign(epoch, run.offset_first);
         for (producer, batch) in producers {
-            self.producers.record(*producer, ProducedBatch { slot: None, ..*batch }, now_ms);
+            self.producers.record(
+                *producer,
+                ProducedBatch {
+                    slot: None,
+                    ..*batch
+                },
+                now_ms,
+            );
         }
     }
 }

@@ -44,17 +44,34 @@ pub struct Sequenced {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Append,
-    Duplicate { original: ProducedBatch },
-    Refuse { error: SequenceError, after: Option<Slot> },
+    Duplicate {
+        original: ProducedBatch,
+    },
+    Refuse {
+        error: SequenceError,
+        after: Option<Slot>,
+    },
 }
 
 /// Why a sequenced batch is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceError {
-    #[error("the batch has epoch {found} of producer {producer}, the partition knows epoch {known}")]
-    StaleEpoch { producer: ProducerId, found: ProducerEpoch, known: ProducerEpoch },
-    #[error("out of order sequence of producer {producer}: {found} (incoming), {expected} (expected)")]
-    OutOfOrder { producer: ProducerId, found: i32, expected: i32 },
+    #[error(
+        "the batch has epoch {found} of producer {producer}, the partition knows epoch {known}"
+    )]
+    StaleEpoch {
+        producer: ProducerId,
+        found: ProducerEpoch,
+        known: ProducerEpoch,
+    },
+    #[error(
+        "out of order sequence of producer {producer}: {found} (incoming), {expected} (expected)"
+    )]
+    OutOfOrder {
+        producer: ProducerId,
+        found: i32,
+        expected: i32,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +104,18 @@ impl Producers {
                 b.sequence_first == batch.sequence_first && b.sequence_last == batch.sequence_last
             };
             if let Some(original) = entry.batches.iter().find(same) {
-                return Verdict::Duplicate { original: *original };
+                return Verdict::Duplicate {
+                    original: *original,
+                };
             }
         }
         let after = entry.batches.back().and_then(|b| b.slot);
         if batch.epoch < entry.epoch {
-            let error =
-                SequenceError::StaleEpoch { producer: batch.producer, found: batch.epoch, known: entry.epoch };
+            let error = SequenceError::StaleEpoch {
+                producer: batch.producer,
+                found: batch.epoch,
+                known: entry.epoch,
+            };
             return Verdict::Refuse { error, after };
         }
         let expected = match entry.batches.back() {
@@ -105,19 +127,25 @@ impl Producers {
         if batch.sequence_first == expected {
             Verdict::Append
         } else {
-            let error =
-                SequenceError::OutOfOrder { producer: batch.producer, found: batch.sequence_first, expected };
+            let error = SequenceError::OutOfOrder {
+                producer: batch.producer,
+                found: batch.sequence_first,
+                expected,
+            };
             Verdict::Refuse { error, after }
         }
     }
 
     /// Remembers an appended batch. A new epoch forgets the batches of the old one.
     pub fn record(&mut self, producer: ProducerId, batch: ProducedBatch, now_ms: i64) {
-        let entry = self.entries.entry(producer.0).or_insert_with(|| ProducerEntry {
-            epoch: batch.epoch,
-            batches: VecDeque::new(),
-            last_append_ms: now_ms,
-        });
+        let entry = self
+            .entries
+            .entry(producer.0)
+            .or_insert_with(|| ProducerEntry {
+                epoch: batch.epoch,
+                batches: VecDeque::new(),
+                last_append_ms: now_ms,
+            });
         if batch.epoch != entry.epoch {
             entry.epoch = batch.epoch;
             entry.batches.clear();
@@ -142,13 +170,16 @@ impl Producers {
     /// `producer.id.expiration.ms`); returns how many.
     pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) -> usize {
         let before = self.entries.len();
-        self.entries.retain(|_, e| now_ms.saturating_sub(e.last_append_ms) < expiration_ms);
+        self.entries
+            .retain(|_, e| now_ms.saturating_sub(e.last_append_ms) < expiration_ms);
         before - self.entries.len()
     }
 
     /// By producer id, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerEntry)> {
-        self.entries.iter().map(|(id, entry)| (ProducerId(*id), entry))
+        self.entries
+            .iter()
+            .map(|(id, entry)| (ProducerId(*id), entry))
     }
 
     pub fn get(&self, producer: ProducerId) -> Option<&ProducerEntry> {
@@ -166,7 +197,11 @@ impl Producers {
 
 /// The sequence behind `sequence`; 0 follows `i32::MAX`.
 pub fn next_sequence(sequence: i32) -> i32 {
-    if sequence == i32::MAX { 0 } else { sequence + 1 }
+    if sequence == i32::MAX {
+        0
+    } else {
+        sequence + 1
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +211,12 @@ mod tests {
     const P: ProducerId = ProducerId(7);
 
     fn sequenced(epoch: i16, first: i32, last: i32) -> Sequenced {
-        Sequenced { producer: P, epoch: ProducerEpoch(epoch), sequence_first: first, sequence_last: last }
+        Sequenced {
+            producer: P,
+            epoch: ProducerEpoch(epoch),
+            sequence_first: first,
+            sequence_last: last,
+        }
     }
 
     fn produced(epoch: i16, first: i32, last: i32, offset: i64) -> ProducedBatch {
@@ -192,13 +232,23 @@ mod tests {
     }
 
     fn out_of_order(found: i32, expected: i32, after: u64) -> Verdict {
-        let error = SequenceError::OutOfOrder { producer: P, found, expected };
-        Verdict::Refuse { error, after: Some(Slot(after)) }
+        let error = SequenceError::OutOfOrder {
+            producer: P,
+            found,
+            expected,
+        };
+        Verdict::Refuse {
+            error,
+            after: Some(Slot(after)),
+        }
     }
 
     #[test]
     fn an_unknown_producer_may_begin_anywhere() {
-        assert_eq!(Producers::default().judge(&sequenced(3, 17, 20)), Verdict::Append);
+        assert_eq!(
+            Producers::default().judge(&sequenced(3, 17, 20)),
+            Verdict::Append
+        );
     }
 
     #[test]
@@ -207,24 +257,40 @@ mod tests {
         for i in 0..6 {
             producers.record(P, produced(0, i * 2, i * 2 + 1, i64::from(i) * 2), 0);
         }
-        assert_eq!(producers.judge(&sequenced(0, 0, 1)), out_of_order(0, 12, 10));
+        assert_eq!(
+            producers.judge(&sequenced(0, 0, 1)),
+            out_of_order(0, 12, 10)
+        );
         for i in 1..6 {
             let original = produced(0, i * 2, i * 2 + 1, i64::from(i) * 2);
-            assert_eq!(producers.judge(&sequenced(0, i * 2, i * 2 + 1)), Verdict::Duplicate { original });
+            assert_eq!(
+                producers.judge(&sequenced(0, i * 2, i * 2 + 1)),
+                Verdict::Duplicate { original }
+            );
         }
         assert_eq!(producers.judge(&sequenced(0, 12, 12)), Verdict::Append);
-        assert_eq!(producers.judge(&sequenced(0, 10, 12)), out_of_order(10, 12, 10), "overlap is no duplicate");
+        assert_eq!(
+            producers.judge(&sequenced(0, 10, 12)),
+            out_of_order(10, 12, 10),
+            "overlap is no duplicate"
+        );
     }
 
     #[test]
     fn epochs_only_grow_and_a_new_one_begins_at_zero() {
         let mut producers = Producers::default();
         producers.record(P, produced(1, 0, 4, 0), 0);
-        let stale =
-            SequenceError::StaleEpoch { producer: P, found: ProducerEpoch(0), known: ProducerEpoch(1) };
+        let stale = SequenceError::StaleEpoch {
+            producer: P,
+            found: ProducerEpoch(0),
+            known: ProducerEpoch(1),
+        };
         assert_eq!(
             producers.judge(&sequenced(0, 0, 4)),
-            Verdict::Refuse { error: stale, after: Some(Slot(0)) }
+            Verdict::Refuse {
+                error: stale,
+                after: Some(Slot(0))
+            }
         );
         assert_eq!(producers.judge(&sequenced(2, 5, 5)), out_of_order(5, 0, 0));
         assert_eq!(producers.judge(&sequenced(2, 0, 0)), Verdict::Append);

@@ -78,9 +78,7 @@ impl PartitionLog {
     ) -> Result<Vec<Bytes>, ReadError> {
         let in_memory = {
             let state = self.lock();
-            state
-                .tail
-                .read(run.offset_first, run.len as usize, true)
+            state.tail.read(run.offset_first, run.len as usize, true)
         };
         match in_memory {
             Some(batches) => Ok(batches),
@@ -106,8 +104,8 @@ fn take<'a>(
         if ends_before {
             continue;
         }
-        let fits = taken + batch.bytes.len() <= bytes_max;
-        if !fits && !(chunks.is_empty() && one_at_least) {
+        let is_first = chunks.is_empty() && one_at_least;
+        if taken + batch.bytes.len() > bytes_max && !is_first {
             break;
         }
         taken += batch.bytes.len();

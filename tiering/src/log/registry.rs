@@ -47,7 +47,11 @@ impl Registry {
     pub fn delete_topic(&self, topic: Uuid) {
         let removed: Vec<_> = {
             let mut logs = self.logs.write().expect("no code panics under this lock");
-            let of_topic: Vec<_> = logs.keys().filter(|id| id.topic == topic).copied().collect();
+            let of_topic: Vec<_> = logs
+                .keys()
+                .filter(|id| id.topic == topic)
+                .copied()
+                .collect();
             of_topic.iter().filter_map(|id| logs.remove(id)).collect()
         };
         for log in removed {
@@ -62,9 +66,7 @@ impl Registry {
         logs
     }
 
-    fn read(
-        &self,
-    ) -> std::sync::RwLockReadGuard<'_, HashMap<TopicPartition, Arc<PartitionLog>>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<TopicPartition, Arc<PartitionLog>>> {
         self.logs.read().expect("no code panics under this lock")
     }
 }

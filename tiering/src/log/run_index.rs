@@ -87,11 +87,6 @@ impl RunIndex {
         self.entries.is_empty()
     }
 
-    /// Bytes of all runs.
-    pub fn stored_bytes(&self) -> u64 {
-        self.entries.iter().map(|e| u64::from(e.len)).sum()
-    }
-
     /// The run that holds `offset`.
     pub fn find(&self, offset: Offset) -> Option<Run> {
         self.position_of(offset).map(|i| self.run(i))
@@ -119,7 +114,9 @@ impl RunIndex {
     /// may still hold no such record at or behind `from`.
     pub fn next_with_timestamp(&self, from: Offset, timestamp: i64) -> Option<Run> {
         let start = self.position_of(from)?;
-        (start..self.entries.len()).find(|i| self.entries[*i].max_timestamp >= timestamp).map(|i| self.run(i))
+        (start..self.entries.len())
+            .find(|i| self.entries[*i].max_timestamp >= timestamp)
+            .map(|i| self.run(i))
     }
 
     /// The first of the runs with the largest timestamp among those that end behind `from`.
@@ -138,12 +135,17 @@ impl RunIndex {
         if offset.0 >= self.offset_end {
             return None;
         }
-        self.entries.partition_point(|e| e.offset_first <= offset.0).checked_sub(1)
+        self.entries
+            .partition_point(|e| e.offset_first <= offset.0)
+            .checked_sub(1)
     }
 
     fn run(&self, i: usize) -> Run {
         let entry = &self.entries[i];
-        let end = self.entries.get(i + 1).map_or(self.offset_end, |next| next.offset_first);
+        let end = self
+            .entries
+            .get(i + 1)
+            .map_or(self.offset_end, |next| next.offset_first);
         Run {
             wal: WalIndex(entry.wal),
             slot: Slot(u64::from(entry.slot_high) << 32 | u64::from(entry.slot_low)),
@@ -162,7 +164,9 @@ mod tests {
 
     fn index() -> RunIndex {
         let mut index = RunIndex::default();
-        for (i, (first, end, time)) in [(5, 10, 100), (10, 12, 90), (12, 20, 300), (20, 21, 300)].into_iter().enumerate()
+        for (i, (first, end, time)) in [(5, 10, 100), (10, 12, 90), (12, 20, 300), (20, 21, 300)]
+            .into_iter()
+            .enumerate()
         {
             index.push(&Run {
                 wal: WalIndex(1),
@@ -180,13 +184,20 @@ mod tests {
     #[test]
     fn a_run_is_found_by_any_of_its_offsets() {
         let index = index();
-        let first_of = |offset| index.find(Offset(offset)).map(|r| (r.offset_first.0, r.offset_end.0));
+        let first_of = |offset| {
+            index
+                .find(Offset(offset))
+                .map(|r| (r.offset_first.0, r.offset_end.0))
+        };
         assert_eq!(first_of(4), None);
         assert_eq!(first_of(5), Some((5, 10)));
         assert_eq!(first_of(9), Some((5, 10)));
         assert_eq!(first_of(20), Some((20, 21)));
         assert_eq!(first_of(21), None);
-        assert_eq!(index.find(Offset(11)).map(|r| r.slot), Some(Slot((1 << 32) + 1)));
+        assert_eq!(
+            index.find(Offset(11)).map(|r| r.slot),
+            Some(Slot((1 << 32) + 1))
+        );
     }
 
     #[test]
@@ -201,18 +212,30 @@ mod tests {
     #[test]
     fn times_are_found_in_offset_order_though_they_are_not_sorted() {
         let index = index();
-        let first_of = |from, time| index.next_with_timestamp(Offset(from), time).map(|r| r.offset_first.0);
+        let first_of = |from, time| {
+            index
+                .next_with_timestamp(Offset(from), time)
+                .map(|r| r.offset_first.0)
+        };
         assert_eq!(first_of(5, 95), Some(5));
         assert_eq!(first_of(10, 95), Some(12));
         assert_eq!(first_of(5, 301), None);
-        assert_eq!(index.with_max_timestamp(Offset(5)).map(|r| r.offset_first.0), Some(12));
+        assert_eq!(
+            index
+                .with_max_timestamp(Offset(5))
+                .map(|r| r.offset_first.0),
+            Some(12)
+        );
     }
 
     #[test]
     #[should_panic(expected = "behind the end")]
     fn a_hole_between_runs_is_a_programmer_error() {
         let mut index = index();
-        let run = Run { offset_first: Offset(22), ..index.find(Offset(20)).expect("it was pushed") };
+        let run = Run {
+            offset_first: Offset(22),
+            ..index.find(Offset(20)).expect("it was pushed")
+        };
         index.push(&run);
     }
 }

@@ -33,7 +33,11 @@ impl Tail {
     /// Adds the batches of one committed run; not empty, in offset order.
     pub fn push(&mut self, slot: Slot, batches: Vec<TailBatch>) {
         if let Some(first) = batches.first() {
-            self.runs.push_back(TailRun { slot, offset_first: first.offset_first, batches });
+            self.runs.push_back(TailRun {
+                slot,
+                offset_first: first.offset_first,
+                batches,
+            });
         }
     }
 
@@ -48,16 +52,17 @@ impl Tail {
         self.runs.clear();
     }
 
-    /// First offset in memory, inclusive.
-    pub fn offset_first(&self) -> Option<Offset> {
-        self.runs.front().map(|run| run.offset_first)
-    }
-
     /// Whole batches from the one that holds `offset` on, up to `bytes_max`; at least one when
     /// `one_at_least`. `None` when `offset` lies before what is in memory.
     pub fn read(&self, offset: Offset, bytes_max: usize, one_at_least: bool) -> Option<Vec<Bytes>> {
-        let run = self.runs.partition_point(|run| run.offset_first <= offset).checked_sub(1)?;
-        let first = self.runs[run].batches.partition_point(|b| b.offset_first <= offset).checked_sub(1)?;
+        let run = self
+            .runs
+            .partition_point(|run| run.offset_first <= offset)
+            .checked_sub(1)?;
+        let first = self.runs[run]
+            .batches
+            .partition_point(|b| b.offset_first <= offset)
+            .checked_sub(1)?;
         let batches = self.runs[run].batches[first..]
             .iter()
             .chain(self.runs.iter().skip(run + 1).flat_map(|run| &run.batches));
@@ -80,7 +85,10 @@ mod tests {
 
     fn tail() -> Tail {
         let mut tail = Tail::default();
-        let batch = |offset, len| TailBatch { offset_first: Offset(offset), bytes: Bytes::from(vec![0; len]) };
+        let batch = |offset, len| TailBatch {
+            offset_first: Offset(offset),
+            bytes: Bytes::from(vec![0; len]),
+        };
         tail.push(Slot(3), vec![batch(10, 100), batch(15, 50)]);
         tail.push(Slot(4), vec![batch(20, 30)]);
         tail
@@ -90,7 +98,8 @@ mod tests {
     fn reads_begin_with_the_batch_that_holds_the_offset_and_respect_the_limit() {
         let tail = tail();
         let lens = |offset, max, one| {
-            tail.read(Offset(offset), max, one).map(|c| c.iter().map(Bytes::len).collect::<Vec<_>>())
+            tail.read(Offset(offset), max, one)
+                .map(|c| c.iter().map(Bytes::len).collect::<Vec<_>>())
         };
         assert_eq!(lens(9, 1000, true), None);
         assert_eq!(lens(10, 1000, true), Some(vec![100, 50, 30]));
@@ -104,9 +113,9 @@ mod tests {
     fn eviction_goes_slot_by_slot() {
         let mut tail = tail();
         tail.evict(Slot(3));
-        assert_eq!(tail.offset_first(), Some(Offset(20)));
         assert!(tail.read(Offset(19), 1000, true).is_none());
+        assert!(tail.read(Offset(20), 1000, true).is_some());
         tail.evict(Slot(9));
-        assert_eq!(tail.offset_first(), None);
+        assert!(tail.read(Offset(20), 1000, true).is_none());
     }
 }

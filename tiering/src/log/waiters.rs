@@ -24,7 +24,10 @@ impl Waiters {
     pub fn join(&self, waker: &Waker) -> Waiting {
         let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.lock().push((id, waker.clone()));
-        Waiting { list: Arc::downgrade(&self.list), id }
+        Waiting {
+            list: Arc::downgrade(&self.list),
+            id,
+        }
     }
 
     pub fn wake_all(&self) {

@@ -4,7 +4,7 @@ use crate::{
     format::FormatError,
     ids::Slot,
     metadata::{image::Controller, tail::ChainError},
-    store::StoreError,
+    store::{StoreError, StoreErrorKind},
 };
 
 /// An error of the metadata log.
@@ -58,8 +58,11 @@ pub enum MetadataErrorKind {
 impl MetadataError {
     pub fn kind(&self) -> MetadataErrorKind {
         match self {
-            MetadataError::Store(_) => MetadataErrorKind::Store,
-            MetadataError::Object { .. }
+            MetadataError::Store(error) if error.kind != StoreErrorKind::Corrupt => {
+                MetadataErrorKind::Store
+            }
+            MetadataError::Store(_)
+            | MetadataError::Object { .. }
             | MetadataError::Chain { .. }
             | MetadataError::Missing { .. } => MetadataErrorKind::Damage,
             MetadataError::TooLarge { .. } => MetadataErrorKind::TooLarge,

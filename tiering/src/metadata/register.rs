@@ -90,7 +90,7 @@ impl Replayed {
             }
             Appended::Exists(bytes) => {
                 drop(next);
-                self.apply_object(&bytes)?;
+                self.apply_or_read_again(bytes).await?;
                 self.catch_up().await?;
                 Err(RegisterError::Lost(Box::new(self)))
             }

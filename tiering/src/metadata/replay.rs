@@ -4,7 +4,10 @@
 //! other, so a missing slot with an object or a snapshot above it was lost, and is an error, never an
 //! end. Does not own: writing (`register`, `writer`). Reads only; may run beside a controller.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -23,13 +26,15 @@ use crate::{
         snapshot,
         tail::{Applied, Tail},
     },
-    store::{DynStore, StoreErrorKind},
+    store::{DynStore, StoreErrorKind, backoff::Backoff, put::Patience},
 };
 
 /// Entries that are held in memory at once while replaying.
-const ENTRIES_AT_ONCE: usize = 256;
+const ENTRIES_AT_ONCE: usize = 64;
 /// Slots above the end that are looked at before it is believed.
 const LOOK_AHEAD: u64 = 15;
+/// Reads of an object before it counts as damaged.
+const READS_OF_DAMAGED: u32 = 3;
 const SNAPSHOTS_PER_LIST: usize = 1_000;
 
 /// Snapshots that this process wrote; they do not mean that somebody else went on without us.
@@ -62,13 +67,16 @@ pub struct Replayed {
     pub(super) own_snapshots: OwnSnapshots,
     pub(super) tail: Tail,
     pub(super) since_snapshot: SinceSnapshot,
+    patience: Patience,
 }
 
-/// Reads the whole log of `cluster`. Waits while the store is away.
+/// Reads the whole log of `cluster`. `patience`: how long a store that does not answer is waited for,
+/// until the writer runs, which waits for ever.
 pub async fn open(
     env: Env,
     store: DynStore,
     cluster: ClusterId,
+    patience: Patience,
 ) -> Result<Replayed, MetadataError> {
     let own_snapshots = OwnSnapshots::default();
     let own = own_snapshots.clone();
@@ -76,7 +84,8 @@ pub async fn open(
         env.clone(),
         store.clone(),
         Arc::new(move |number| own.contains(number)),
-    );
+    )
+    .with_patience(patience);
     let mut replayed = Replayed {
         env,
         store,
@@ -85,6 +94,7 @@ pub async fn open(
         own_snapshots,
         tail: Tail::default(),
         since_snapshot: SinceSnapshot::default(),
+        patience,
     };
     replayed.reload().await?;
     Ok(replayed)
@@ -116,7 +126,7 @@ impl Replayed {
             let entries = self.log.read_from(first, ENTRIES_AT_ONCE).await?;
             let count = entries.len();
             for bytes in entries {
-                self.apply_object(&bytes)?;
+                self.apply_or_read_again(bytes).await?;
             }
             if count < ENTRIES_AT_ONCE && self.is_end().await? {
                 return Ok(self.next_slot().0 - before.0);
@@ -183,18 +193,20 @@ impl Replayed {
         number: Slot,
     ) -> Result<Result<Tail, MetadataError>, MetadataError> {
         let key = keys::metadata_snapshot(number);
-        match self.until_reachable(|| self.store.get(&key)).await {
-            Ok(bytes) => Ok(snapshot::decode(&bytes, self.cluster, number)
-                .map_err(|error| MetadataError::object(&key, error))),
-            Err(error)
-                if matches!(
-                    error.kind,
-                    StoreErrorKind::NotFound | StoreErrorKind::Corrupt
-                ) =>
-            {
-                Ok(Err(error.into()))
+        let mut reads = 0;
+        loop {
+            reads += 1;
+            let damaged = match self.until_reachable(|| self.store.get(&key)).await {
+                Ok(bytes) => match snapshot::decode(&bytes, self.cluster, number) {
+                    Ok(tail) => return Ok(Ok(tail)),
+                    Err(error) => MetadataError::object(&key, error),
+                },
+                Err(error) if is_damage(error.kind) => error.into(),
+                Err(error) => return Err(error.into()),
+            };
+            if reads == READS_OF_DAMAGED {
+                return Ok(Err(damaged));
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -205,25 +217,45 @@ impl Replayed {
     where
         F: Future<Output = Result<T, crate::store::StoreError>>,
     {
-        let mut pause = PAUSE_MIN;
+        let mut backoff = Backoff::default();
+        let started = self.env.clock.boot();
         loop {
+            let waited = self.env.clock.boot().saturating_sub(started);
             match attempt().await {
-                Err(error) if error.kind == StoreErrorKind::Retry => {
+                Err(error) if error.kind == StoreErrorKind::Retry && self.may_wait(waited) => {
                     tracing::debug!(%error, "will be repeated");
+                    let pause = backoff.next(&self.env);
                     self.env.clock.sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
                 }
                 answer => return answer,
             }
         }
     }
 
-    /// Applies the object of the next slot.
-    pub(super) fn apply_object(&mut self, bytes: &Bytes) -> Result<Applied, MetadataError> {
-        let applied = apply_object(&mut self.tail, self.cluster, bytes)?;
+    fn may_wait(&self, waited: Duration) -> bool {
+        match self.patience {
+            Patience::Forever => true,
+            Patience::Limited(limit) => waited < limit,
+        }
+    }
+
+    /// Applies the object of the next slot. One that looks damaged is read again: the damage may be of
+    /// the reading.
+    pub(super) async fn apply_or_read_again(&mut self, bytes: Bytes) -> Result<(), MetadataError> {
+        let slot = self.next_slot();
+        let mut bytes = bytes;
+        for _ in 1..READS_OF_DAMAGED {
+            if Entry::decode(&bytes, self.cluster, slot).is_ok() {
+                break;
+            }
+            if let Some(again) = self.log.read(slot).await? {
+                bytes = again;
+            }
+        }
+        apply_object(&mut self.tail, self.cluster, &bytes)?;
         self.since_snapshot.entries += 1;
         self.since_snapshot.bytes += bytes.len() as u64;
-        Ok(applied)
+        Ok(())
     }
 
     /// Whether the next slot, which was missing, is the end. `false`: it is there by now. An error when
@@ -250,8 +282,9 @@ impl Replayed {
     }
 }
 
-const PAUSE_MIN: std::time::Duration = std::time::Duration::from_millis(20);
-const PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(1);
+fn is_damage(kind: StoreErrorKind) -> bool {
+    matches!(kind, StoreErrorKind::NotFound | StoreErrorKind::Corrupt)
+}
 
 /// The number of a snapshot by its name; `None`: not a snapshot's name.
 pub(super) fn snapshot_number(key: &crate::store::Key) -> Option<Slot> {

@@ -4,12 +4,9 @@
 //! A snapshot that cannot be written is logged, and the next one is due a threshold later; the log alone
 //! is enough. Crash: nothing, or a whole snapshot.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use crate::{
@@ -21,14 +18,13 @@ use crate::{
         replay::{OwnSnapshots, Replayed},
         snapshot,
     },
-    store::{DynStore, StoreError, StoreErrorKind},
+    store::{DynStore, StoreError, StoreErrorKind, backoff::Backoff},
 };
 
 pub const ENTRIES_PER_SNAPSHOT: u64 = 1_000;
 pub const BYTES_PER_SNAPSHOT: u64 = 16 << 20;
 
 const ATTEMPTS: u32 = 8;
-const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Snapshotter {
     env: Env,
@@ -98,12 +94,11 @@ async fn write(
     object: &SealedObject,
 ) -> Result<(), StoreError> {
     let key = keys::metadata_snapshot(number);
-    let mut pause = PAUSE_MIN;
+    let mut backoff = Backoff::default();
     for _ in 1..ATTEMPTS {
         match store.put_large(&key, &object.body).await {
             Err(error) if matches!(error.kind, StoreErrorKind::Retry | StoreErrorKind::Full) => {
-                env.clock.sleep(pause).await;
-                pause *= 2;
+                env.clock.sleep(backoff.next(env)).await;
             }
             answer => return answer,
         }

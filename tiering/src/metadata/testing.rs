@@ -1,20 +1,11 @@
-//! What the tests of the metadata share: a store with faults, registrations, random commands.
+//! What the tests of the metadata share: registrations, topics, pages, random commands.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use weir_protocol::types::{PartitionIndex, Uuid};
 
 use super::{
-    Command, Image,
+    Command, CommandOutcome, CommandRejected, Image, MetadataLog,
     image::{
         configs::{AlterConfigs, ConfigResource, ConfigValues},
         incarnations::{
@@ -25,6 +16,7 @@ use super::{
         producer_ids::AllocateProducerIds,
         topics::{CreatePartitions, CreateTopic, DeleteTopic},
     },
+    open,
 };
 use crate::{
     env::{
@@ -37,17 +29,10 @@ use crate::{
         checkpoint_record::{CheckpointRecord, PageUpdate},
         placement::Placement,
     },
-    store::{
-        Body, DynStore, Key, ObjectMeta, PutIdentity, PutOutcome, Store, StoreError,
-        StoreErrorKind, memory::MemoryStore,
-    },
+    store::{DynStore, faulty::FaultyStore, memory::MemoryStore, put::Patience},
 };
 
 pub const CLUSTER: ClusterId = ClusterId(Uuid([9; 16]));
-
-pub fn env() -> Env {
-    testing::env(1)
-}
 
 pub fn process(n: u8) -> ProcessId {
     ProcessId(Uuid([n; 16]))
@@ -104,100 +89,6 @@ pub fn page(writer: Incarnation, number: u64) -> PageRef {
         position: 96,
         len: 1000,
         crc: 7,
-    }
-}
-
-/// A memory store that loses requests and replies, waits, and counts.
-pub struct FaultyStore {
-    pub inner: MemoryStore,
-    rand: SeededRand,
-    env: Env,
-    /// Of 100 puts, how many happen and answer "unclear".
-    pub lost_replies: u64,
-    /// Of 100 puts, how many do not happen and answer "unclear".
-    pub lost_requests: u64,
-    /// Every put takes this long.
-    pub put_time: Duration,
-    pub puts: AtomicU64,
-}
-
-impl FaultyStore {
-    pub fn new(env: &Env) -> FaultyStore {
-        FaultyStore {
-            inner: MemoryStore::default(),
-            rand: SeededRand::new(7),
-            env: env.clone(),
-            lost_replies: 0,
-            lost_requests: 0,
-            put_time: Duration::ZERO,
-            puts: AtomicU64::new(0),
-        }
-    }
-
-    fn hits(&self, percent: u64) -> bool {
-        testing::below(&self.rand, 100) < percent
-    }
-}
-
-pub fn shared(store: FaultyStore) -> (Arc<FaultyStore>, DynStore) {
-    let store = Arc::new(store);
-    (store.clone(), store)
-}
-
-#[async_trait]
-impl Store for FaultyStore {
-    async fn put_if_absent(
-        &self,
-        key: &Key,
-        body: &Body,
-        identity: PutIdentity,
-    ) -> Result<PutOutcome, StoreError> {
-        self.puts.fetch_add(1, Ordering::Relaxed);
-        if !self.put_time.is_zero() {
-            self.env.clock.sleep(self.put_time).await;
-        }
-        let unclear = || StoreError::new(StoreErrorKind::Retry, "put_if_absent", key, "unclear");
-        if self.hits(self.lost_requests) {
-            return Err(unclear());
-        }
-        let outcome = self.inner.put_if_absent(key, body, identity).await;
-        if self.hits(self.lost_replies) {
-            return Err(unclear());
-        }
-        outcome
-    }
-
-    async fn put_large(&self, key: &Key, body: &Body) -> Result<(), StoreError> {
-        self.inner.put_large(key, body).await
-    }
-
-    async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.inner.get(key).await
-    }
-
-    async fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.inner.get_range(key, range).await
-    }
-
-    async fn get_suffix(&self, key: &Key, len: u64) -> Result<(Bytes, u64), StoreError> {
-        self.inner.get_suffix(key, len).await
-    }
-
-    async fn head(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
-        self.inner.head(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        start_after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<ObjectMeta>, StoreError> {
-        self.inner.list(prefix, start_after, limit).await
-    }
-
-    async fn delete_many(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.inner.delete_many(keys).await
     }
 }
 
@@ -349,4 +240,54 @@ impl Commands {
         self.0.fill(&mut byte);
         byte[0]
     }
+}
+
+/// An environment, and a memory store that disturbs nothing until told.
+pub fn setup() -> (Env, Arc<FaultyStore>, DynStore) {
+    let env = testing::env(11);
+    let store = FaultyStore::new(Arc::new(MemoryStore::default()), env.clone());
+    (env, store.clone(), store)
+}
+
+/// Opens the log and registers broker 1.
+pub async fn started(env: &Env, store: &DynStore, process_number: u8) -> MetadataLog {
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
+    let (log, epoch) = replayed
+        .register(registration(1, process_number))
+        .await
+        .unwrap();
+    assert_eq!(log.incarnation(), incarnation(1, epoch.0));
+    log
+}
+
+/// A topic with an id of its own.
+pub fn topic(n: u32) -> Command {
+    let Command::CreateTopic(mut command) = create_topic(&format!("t{n}"), 1) else {
+        unreachable!("create_topic creates a topic");
+    };
+    let mut id = [1; 16];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    command.id = Uuid(id);
+    Command::CreateTopic(command)
+}
+
+/// Applies a command that is allowed.
+pub fn ok(image: &mut Image, slot: u64, command: Command) -> CommandOutcome {
+    image.apply(&command, Slot(slot)).unwrap()
+}
+
+/// Applies a command that is not allowed.
+pub fn rejected(image: &mut Image, command: Command) -> CommandRejected {
+    let before = image.state_hash();
+    let rejected = image.apply(&command, Slot(1000)).unwrap_err();
+    assert_eq!(image.state_hash(), before);
+    rejected
+}
+
+pub fn register(broker: u32) -> Command {
+    Command::RegisterBroker(RegisterBroker {
+        registration: registration(broker, broker as u8),
+    })
 }

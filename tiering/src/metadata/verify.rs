@@ -9,7 +9,7 @@
 //! A missing entry with a later one above it is damage, unlike in a WAL: entries are written one at a
 //! time, so no correct writer leaves a hole.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -25,7 +25,10 @@ use crate::{
         snapshot,
         tail::{Applied, Tail},
     },
-    store::{DynStore, Key, StoreError, StoreErrorKind},
+    store::{
+        DynStore, Key, StoreError, StoreErrorKind,
+        retry::{ReadPatience, read_with_patience},
+    },
 };
 
 /// What the walk found.
@@ -53,7 +56,6 @@ pub struct Damage {
 pub const REPORTED_MAX: usize = 1_000;
 
 const READS_AT_ONCE: usize = 16;
-const ATTEMPTS: u32 = 5;
 const LIST_MAX: usize = 1_000;
 
 /// An error: the store could not be asked.
@@ -227,7 +229,7 @@ impl Walk<'_> {
 }
 
 async fn get(env: &Env, store: &DynStore, key: &Key) -> Result<Found, StoreError> {
-    match attempt(env, || store.get(key)).await {
+    match read_with_patience(env, ReadPatience::default(), || store.get(key)).await {
         Ok(bytes) => Ok(Found::Bytes(bytes)),
         Err(error) if error.kind == StoreErrorKind::NotFound => Ok(Found::Missing),
         Err(error) if error.kind == StoreErrorKind::Corrupt => Ok(Found::Damaged(error.message)),
@@ -240,30 +242,14 @@ async fn list_snapshots(env: &Env, store: &DynStore) -> Result<BTreeSet<Slot>, S
     let mut after = None;
     loop {
         let prefix = keys::METADATA_SNAPSHOT_PREFIX;
-        let page = attempt(env, || store.list(prefix, after.as_ref(), LIST_MAX)).await?;
-        found.extend(
-            page.iter()
-                .filter_map(|m| snapshot_number(&m.key)),
-        );
+        let page = read_with_patience(env, ReadPatience::default(), || {
+            store.list(prefix, after.as_ref(), LIST_MAX)
+        })
+        .await?;
+        found.extend(page.iter().filter_map(|m| snapshot_number(&m.key)));
         if page.len() < LIST_MAX {
             return Ok(found);
         }
         after = page.into_iter().next_back().map(|meta| meta.key);
     }
-}
-
-/// Repeats a few times while the store is away.
-async fn attempt<T, F>(env: &Env, mut operation: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut pause = Duration::from_millis(50);
-    for _ in 1..ATTEMPTS {
-        match operation().await {
-            Err(error) if error.kind == StoreErrorKind::Retry => env.clock.sleep(pause).await,
-            answer => return answer,
-        }
-        pause *= 2;
-    }
-    operation().await
 }

@@ -13,11 +13,12 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     env::TaskKind,
-    fenced_log::Appended,
+    fenced_log::{Appended, IDLE_MAX},
     metadata::{
         command::Command,
         entry::{ENTRY_COMMANDS_LEN_MAX, ENTRY_COMMANDS_MAX, Entry},
@@ -29,13 +30,15 @@ use crate::{
         snapshotter::Snapshotter,
         tail::{Applied, Tail},
     },
+    store::{StoreError, put::Patience},
 };
 
 /// A look at the next slot gives up after this; the store's silence counts as "still controller".
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Starts the writer behind a registration that is in `replayed`.
-pub(super) fn start(replayed: Replayed, me: Controller) -> MetadataLog {
+pub(super) fn start(mut replayed: Replayed, me: Controller) -> MetadataLog {
+    replayed.log = replayed.log.with_patience(Patience::Forever);
     let image = Arc::new(replayed.tail.image.clone());
     let shared = Arc::new(Shared {
         image: ArcSwap::new(image.clone()),
@@ -81,6 +84,14 @@ struct Prepared {
     next: Tail,
     commands: Vec<Command>,
     answers: Vec<AppendResult>,
+}
+
+/// What a look at the next slot showed.
+enum Seen {
+    Nothing,
+    Entry(Bytes),
+    /// Somebody else's, of this slot or a later one.
+    Snapshot,
 }
 
 impl Writer {
@@ -247,7 +258,7 @@ impl Writer {
 
     /// Takes in an object that stands in the next slot and is not ours. `Ok`: it is void, the slot
     /// behind it is the next one, and we are still the controller.
-    fn learn(&mut self, bytes: &bytes::Bytes) -> Result<(), Ended> {
+    fn learn(&mut self, bytes: &Bytes) -> Result<(), Ended> {
         let slot = self.replayed.next_slot();
         let mut next = self.replayed.tail.clone();
         let applied = replay::apply_object(&mut next, self.replayed.cluster, bytes)
@@ -264,15 +275,25 @@ impl Writer {
 
     /// Whether the next slot is still free. A store that does not answer counts as free.
     async fn look(&mut self, age_max: Duration) -> Result<(), Ended> {
+        let env = self.replayed.env.clone();
+        let asked = env.clock.boot();
+        if asked.saturating_sub(self.end_known) <= age_max {
+            return Ok(());
+        }
         loop {
-            let now = self.replayed.env.clock.boot();
-            if now.saturating_sub(self.end_known) <= age_max {
-                return Ok(());
-            }
-            let read = self.replayed.log.read(self.replayed.next_slot());
-            match self.replayed.env.timeout(LOOK_LIMIT, read).await {
-                Ok(Ok(Some(bytes))) => self.learn(&bytes)?,
-                Ok(Ok(None)) => self.end_known = now,
+            let look = self.look_once(asked);
+            match env.timeout(LOOK_LIMIT, look).await {
+                Ok(Ok(Seen::Entry(bytes))) => self.learn(&bytes)?,
+                Ok(Ok(Seen::Snapshot)) => {
+                    return Err(Ended::Fenced {
+                        slot: self.replayed.next_slot(),
+                        controller: None,
+                    });
+                }
+                Ok(Ok(Seen::Nothing)) => {
+                    self.end_known = asked;
+                    return Ok(());
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "could not look for another controller");
                     return Ok(());
@@ -280,6 +301,19 @@ impl Writer {
                 Err(_elapsed) => return Ok(()),
             }
         }
+    }
+
+    async fn look_once(&self, asked: Duration) -> Result<Seen, StoreError> {
+        let slot = self.replayed.next_slot();
+        if let Some(bytes) = self.replayed.log.read(slot).await? {
+            return Ok(Seen::Entry(bytes));
+        }
+        // To one who slept, an entry that was deleted behind a snapshot looks like none.
+        let slept = asked.saturating_sub(self.end_known) > IDLE_MAX;
+        if slept && self.replayed.log.foreign_snapshot(slot).await?.is_some() {
+            return Ok(Seen::Snapshot);
+        }
+        Ok(Seen::Nothing)
     }
 }
 

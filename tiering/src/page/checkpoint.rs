@@ -22,7 +22,7 @@ use crate::{
     ids::{ClusterId, Incarnation, OwnershipEpoch, PgId, Slot},
     keys,
     log::{Durable, PartitionLog, Registry},
-    metadata::{Command, Image, MetadataError, MetadataLog},
+    metadata::{Command, CommandOutcome, CommandRejected, Image, MetadataError, MetadataLog},
     ownership::checkpoint_record::{CheckpointRecord, PageUpdate},
     store::{
         DynStore, PutOutcome, StoreError,
@@ -52,6 +52,8 @@ pub enum CheckpointError {
     Foreign { number: u64 },
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    #[error("the metadata refused the checkpoint: {0}")]
+    Rejected(CommandRejected),
 }
 
 /// A page under way, and the logs whose state it holds.
@@ -62,22 +64,48 @@ struct Draft {
 
 impl Checkpointer {
     /// Continues from what recovery found.
-    pub fn new(env: Env, store: DynStore, cluster: ClusterId, incarnation: Incarnation, recovered: Recovered) -> Checkpointer {
-        Checkpointer { env, store, cluster, incarnation, groups: recovered.groups, number_next: 0 }
+    pub fn new(
+        env: Env,
+        store: DynStore,
+        cluster: ClusterId,
+        incarnation: Incarnation,
+        recovered: Recovered,
+    ) -> Checkpointer {
+        Checkpointer {
+            env,
+            store,
+            cluster,
+            incarnation,
+            groups: recovered.groups,
+            number_next: 0,
+        }
     }
 
     /// Writes pages for all groups with news, and the record that moves the start of replay to the
     /// slots committed now. Returns that slot (exclusive).
-    pub async fn write(&mut self, registry: &Registry, wal: &Wal, metadata: &MetadataLog) -> Result<Slot, CheckpointError> {
+    pub async fn write(
+        &mut self,
+        registry: &Registry,
+        wal: &Wal,
+        metadata: &MetadataLog,
+    ) -> Result<Slot, CheckpointError> {
         let image = metadata.image();
-        let (committed, drafts) = wal.between_slots(|committed| (committed, self.drafts(registry, &image, committed)));
-        let pages = if drafts.is_empty() { Vec::new() } else { self.put(committed, &drafts).await? };
-        let updates = drafts.iter().zip(&pages).map(|(draft, (pg, page))| PageUpdate {
-            pg: *pg,
-            epoch: draft.page.ownership_epoch,
-            previous: self.groups.get(pg).and_then(|group| group.page),
-            page: *page,
-        });
+        let (committed, drafts) =
+            wal.between_slots(|committed| (committed, self.drafts(registry, &image, committed)));
+        let pages = if drafts.is_empty() {
+            Vec::new()
+        } else {
+            self.put(committed, &drafts).await?
+        };
+        let updates = drafts
+            .iter()
+            .zip(&pages)
+            .map(|(draft, (pg, page))| PageUpdate {
+                pg: *pg,
+                epoch: draft.page.ownership_epoch,
+                previous: self.groups.get(pg).and_then(|group| group.page),
+                page: *page,
+            });
         let record = CheckpointRecord {
             incarnation: self.incarnation,
             committed,
@@ -85,8 +113,18 @@ impl Checkpointer {
             wal_floor: committed,
             pages: updates.collect(),
         };
-        metadata.append(vec![Command::Checkpoint(record)]).await?;
+        let outcome = metadata.append_one(Command::Checkpoint(record)).await?;
+        let refused = match outcome {
+            Ok(CommandOutcome::Checkpoint(outcome)) => outcome.refused,
+            Ok(_) => Vec::new(),
+            Err(rejected) => return Err(CheckpointError::Rejected(rejected)),
+        };
         for (draft, (pg, page)) in drafts.into_iter().zip(pages) {
+            if refused.contains(&pg) {
+                // Its state stays dirty, so the next checkpoint lists it again.
+                tracing::error!(%pg, "the metadata refused a page; its replay goes on from the old one");
+                continue;
+            }
             if let Some(group) = self.groups.get_mut(&pg) {
                 group.page = Some(page);
             }
@@ -116,7 +154,13 @@ impl Checkpointer {
             .collect()
     }
 
-    fn draft(&self, pg: PgId, epoch: OwnershipEpoch, logs: &[Arc<PartitionLog>], committed: Slot) -> Draft {
+    fn draft(
+        &self,
+        pg: PgId,
+        epoch: OwnershipEpoch,
+        logs: &[Arc<PartitionLog>],
+        committed: Slot,
+    ) -> Draft {
         let states: Vec<(Arc<PartitionLog>, Durable, u64)> = logs
             .iter()
             .map(|log| {
@@ -124,9 +168,18 @@ impl Checkpointer {
                 (log.clone(), durable, version)
             })
             .collect();
-        let mut live_wal = self.groups.get(&pg).map(|group| group.live_wal.clone()).unwrap_or_default();
+        let mut live_wal = self
+            .groups
+            .get(&pg)
+            .map(|group| group.live_wal.clone())
+            .unwrap_or_default();
         if committed > Slot(0) {
-            live_wal.push(WalRange { incarnation: self.incarnation, lane: 0, from: Slot(0), to: committed });
+            live_wal.push(WalRange {
+                incarnation: self.incarnation,
+                lane: 0,
+                from: Slot(0),
+                to: committed,
+            });
         }
         let page = Page {
             pg,
@@ -134,16 +187,26 @@ impl Checkpointer {
             writer: self.incarnation,
             lane: 0,
             as_of: committed,
-            partitions: states.iter().map(|(log, durable, _)| root_of(log.id(), durable)).collect(),
+            partitions: states
+                .iter()
+                .map(|(log, durable, _)| root_of(log.id(), durable))
+                .collect(),
             live_wal,
             merged: Vec::new(),
             producers_base: None,
         };
-        let logs = states.into_iter().map(|(log, _, version)| (log, version)).collect();
+        let logs = states
+            .into_iter()
+            .map(|(log, _, version)| (log, version))
+            .collect();
         Draft { page, logs }
     }
 
-    async fn put(&mut self, committed: Slot, drafts: &[Draft]) -> Result<Vec<(PgId, PageRef)>, CheckpointError> {
+    async fn put(
+        &mut self,
+        committed: Slot,
+        drafts: &[Draft],
+    ) -> Result<Vec<(PgId, PageRef)>, CheckpointError> {
         let number = self.number_next;
         // Also after a failure: a number that may be taken is never used for other bytes.
         self.number_next += 1;
@@ -158,7 +221,14 @@ impl Checkpointer {
         let pages: Vec<Page> = drafts.iter().map(|draft| draft.page.clone()).collect();
         let BuiltCheckpoint { object, pages } = build_checkpoint(&identity, 0, committed, &pages)?;
         let key = keys::data(self.incarnation, number, keys::DataKind::Checkpoint);
-        let put = put_if_absent_until_clear(&self.env, &*self.store, &key, &object.body, object.put, Patience::Forever);
+        let put = put_if_absent_until_clear(
+            &self.env,
+            &*self.store,
+            &key,
+            &object.body,
+            object.put,
+            Patience::Forever,
+        );
         match put.await? {
             PutOutcome::Created => Ok(pages),
             PutOutcome::Exists => Err(CheckpointError::Foreign { number }),

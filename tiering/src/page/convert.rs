@@ -27,7 +27,10 @@ pub fn root_of(id: TopicPartition, durable: &Durable) -> PartitionRoot {
 }
 
 pub fn durable_of(root: &PartitionRoot) -> Durable {
-    let epochs = root.leader_epochs.iter().map(|e| (e.leader_epoch, e.start_offset));
+    let epochs = root
+        .leader_epochs
+        .iter()
+        .map(|e| (e.leader_epoch, e.start_offset));
     let mut producers = Producers::default();
     for producer in &root.producers {
         let entry = ProducerEntry {

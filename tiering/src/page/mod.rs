@@ -9,4 +9,4 @@ mod convert;
 mod recover;
 
 pub use checkpoint::{CheckpointError, Checkpointer};
-pub use recover::{Recovered, RecoverError, recover};
+pub use recover::{RecoverError, Recovered, recover};

@@ -108,12 +108,19 @@ pub async fn recover(
         rebuild.begin(pg, record.epoch, record.page, page.as_ref());
         for range in record.replay.iter().filter(|range| range.wal != owner) {
             let to = range.to.unwrap_or(range.from);
-            let source = Source { from: range.from, to, epoch: Some(range.epoch) };
+            let source = Source {
+                from: range.from,
+                to,
+                epoch: Some(range.epoch),
+            };
             rebuild.source(pg, range.wal, source);
         }
     }
     for range in rebuild.ranges() {
-        replay_range(store, cluster, range, |object| rebuild.object(range.incarnation, &object)).await?;
+        replay_range(store, cluster, range, |object| {
+            rebuild.object(range.incarnation, &object)
+        })
+        .await?;
         if let Some(error) = rebuild.failed.take() {
             return Err(error);
         }
@@ -124,7 +131,9 @@ pub async fn recover(
 async fn read_group_page(store: &DynStore, reference: &PageRef) -> Result<Page, RecoverError> {
     let object = &reference.object;
     let key = keys::data(object.writer, object.number, keys::DataKind::Checkpoint);
-    read_page(store, &key, reference).await.map_err(|error| RecoverError::Page(Arc::new(error)))
+    read_page(store, &key, reference)
+        .await
+        .map_err(|error| RecoverError::Page(Arc::new(error)))
 }
 
 struct Rebuild<'a> {
@@ -140,8 +149,18 @@ struct Rebuild<'a> {
 
 impl Rebuild<'_> {
     /// Opens the partitions of a page and notes where their runs are.
-    fn begin(&mut self, pg: PgId, epoch: OwnershipEpoch, reference: Option<PageRef>, page: Option<&Page>) {
-        let group = Group { epoch, page: reference, sources: BTreeMap::new() };
+    fn begin(
+        &mut self,
+        pg: PgId,
+        epoch: OwnershipEpoch,
+        reference: Option<PageRef>,
+        page: Option<&Page>,
+    ) {
+        let group = Group {
+            epoch,
+            page: reference,
+            sources: BTreeMap::new(),
+        };
         self.groups.insert(pg, group);
         let Some(page) = page else { return };
         for root in &page.partitions {
@@ -150,7 +169,11 @@ impl Rebuild<'_> {
             }
         }
         for range in &page.live_wal {
-            let source = Source { from: range.from, to: range.to, epoch: None };
+            let source = Source {
+                from: range.from,
+                to: range.to,
+                epoch: None,
+            };
             self.source(pg, range.incarnation, source);
         }
     }
@@ -174,7 +197,11 @@ impl Rebuild<'_> {
         }
         let mut ranges: Vec<_> = ranges
             .into_iter()
-            .map(|(incarnation, (from, to))| WalRange { incarnation, from, to })
+            .map(|(incarnation, (from, to))| WalRange {
+                incarnation,
+                from,
+                to,
+            })
             .collect();
         ranges.sort_by_key(|range| range.incarnation.epoch);
         ranges
@@ -192,7 +219,12 @@ impl Rebuild<'_> {
         }
     }
 
-    fn row(&mut self, wal: Incarnation, object: &ReplayedRun, row: &RunRow) -> Result<(), RecoverError> {
+    fn row(
+        &mut self,
+        wal: Incarnation,
+        object: &ReplayedRun,
+        row: &RunRow,
+    ) -> Result<(), RecoverError> {
         let id = row.topic_partition;
         let Some((pg, beyond_page)) = self.counts(wal, object.slot, row) else {
             return Ok(());
@@ -205,13 +237,18 @@ impl Rebuild<'_> {
         let run = Run {
             wal: self.table.index_of(wal).ok_or(RecoverError::TooManyWals)?,
             slot: object.slot,
-            position: u32::try_from(row.position).map_err(|_| RecoverError::TooLarge(object.slot))?,
+            position: u32::try_from(row.position)
+                .map_err(|_| RecoverError::TooLarge(object.slot))?,
             len: u32::try_from(row.len).map_err(|_| RecoverError::TooLarge(object.slot))?,
             offset_first: row.offset_first,
             offset_end: Offset(row.offset_last.0 + 1),
             max_timestamp: row.max_timestamp,
         };
-        let producers = if beyond_page { producers_of(&object.controls, &id) } else { Vec::new() };
+        let producers = if beyond_page {
+            producers_of(&object.controls, &id)
+        } else {
+            Vec::new()
+        };
         log.recover(&run, row.leader_epoch, &producers, beyond_page, self.now_ms)?;
         self.runs += 1;
         Ok(())
@@ -224,7 +261,9 @@ impl Rebuild<'_> {
         let pg = topic.pg_of(id.partition)?;
         let sources = self.groups.get(&pg)?.sources.get(&wal)?;
         let source = sources.iter().find(|s| (s.from..s.to).contains(&slot))?;
-        let same_epoch = source.epoch.is_none_or(|epoch| epoch == row.ownership_epoch);
+        let same_epoch = source
+            .epoch
+            .is_none_or(|epoch| epoch == row.ownership_epoch);
         same_epoch.then_some((pg, source.epoch.is_some()))
     }
 
@@ -233,21 +272,40 @@ impl Rebuild<'_> {
         topic.is_some_and(|topic| (0..topic.partitions).contains(&id.partition.0))
     }
 
-    fn open(&self, id: TopicPartition, epoch: OwnershipEpoch, durable: Durable) -> Arc<PartitionLog> {
-        let internal = self.image.topics.by_id(&id.topic).is_some_and(|topic| topic.internal);
-        self.registry.insert(PartitionLog::new(id, internal, epoch, durable))
+    fn open(
+        &self,
+        id: TopicPartition,
+        epoch: OwnershipEpoch,
+        durable: Durable,
+    ) -> Arc<PartitionLog> {
+        let internal = self
+            .image
+            .topics
+            .by_id(&id.topic)
+            .is_some_and(|topic| topic.internal);
+        self.registry
+            .insert(PartitionLog::new(id, internal, epoch, durable))
     }
 
     fn finish(self) -> Result<Recovered, RecoverError> {
         for log in self.registry.all() {
-            log.finish_recovery().map_err(|(page, runs)| RecoverError::Short {
-                partition: log.id(),
-                page,
-                runs,
-            })?;
+            log.finish_recovery()
+                .map_err(|(page, runs)| RecoverError::Short {
+                    partition: log.id(),
+                    page,
+                    runs,
+                })?;
         }
-        let groups = self.groups.iter().map(|(pg, group)| (*pg, recovered_group(group))).collect();
-        Ok(Recovered { groups, objects: self.objects, runs: self.runs })
+        let groups = self
+            .groups
+            .iter()
+            .map(|(pg, group)| (*pg, recovered_group(group)))
+            .collect();
+        Ok(Recovered {
+            groups,
+            objects: self.objects,
+            runs: self.runs,
+        })
     }
 }
 
@@ -256,7 +314,12 @@ fn recovered_group(group: &Group) -> RecoveredGroup {
     let range = |(wal, sources): (&Incarnation, &Vec<Source>)| {
         let from = sources.iter().map(|s| s.from).min()?;
         let to = sources.iter().map(|s| s.to).max()?;
-        Some(PageRange { incarnation: *wal, lane: 0, from, to })
+        Some(PageRange {
+            incarnation: *wal,
+            lane: 0,
+            from,
+            to,
+        })
     };
     RecoveredGroup {
         page: group.page,
@@ -264,14 +327,21 @@ fn recovered_group(group: &Group) -> RecoveredGroup {
     }
 }
 
-fn producers_of(controls: &[ControlRecord], id: &TopicPartition) -> Vec<(ProducerId, ProducedBatch)> {
+fn producers_of(
+    controls: &[ControlRecord],
+    id: &TopicPartition,
+) -> Vec<(ProducerId, ProducedBatch)> {
     let of_partition = controls.iter().filter_map(|control| match control {
-        ControlRecord::ProducerDelta { topic_partition, producer, batches } if topic_partition == id => {
-            Some((*producer, batches))
-        }
+        ControlRecord::ProducerDelta {
+            topic_partition,
+            producer,
+            batches,
+        } if topic_partition == id => Some((*producer, batches)),
         _ => None,
     });
     of_partition
-        .flat_map(|(producer, batches)| batches.iter().map(move |batch| (producer, produced(batch))))
+        .flat_map(|(producer, batches)| {
+            batches.iter().map(move |batch| (producer, produced(batch)))
+        })
         .collect()
 }

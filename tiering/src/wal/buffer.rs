@@ -50,7 +50,11 @@ pub struct Buffer {
 impl Buffer {
     /// `first` is the slot of the first object; a buffer of `bytes_max` bytes or more begins the next.
     pub fn new(first: Slot, bytes_max: usize) -> Buffer {
-        Buffer { open: VecDeque::from([Cut::empty(first)]), bytes_max, returned_at_first: 0 }
+        Buffer {
+            open: VecDeque::from([Cut::empty(first)]),
+            bytes_max,
+            returned_at_first: 0,
+        }
     }
 
     /// Adds a batch; returns its slot.
@@ -105,6 +109,13 @@ impl Buffer {
 impl Cut {
     fn empty(slot: Slot) -> Cut {
         let zero = Duration::ZERO;
-        Cut { slot, batches: Vec::new(), bytes: 0, first_at: zero, last_at: zero, urgent: false }
+        Cut {
+            slot,
+            batches: Vec::new(),
+            bytes: 0,
+            first_at: zero,
+            last_at: zero,
+            urgent: false,
+        }
     }
 }

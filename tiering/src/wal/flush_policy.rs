@@ -27,7 +27,12 @@ pub struct FlushPolicy {
 impl FlushPolicy {
     /// For a local directory: no price per put.
     pub fn local() -> FlushPolicy {
-        FlushPolicy { interval: Duration::ZERO, burst: 1, bytes_max: 8 << 20, early_bytes: 1 << 20 }
+        FlushPolicy {
+            interval: Duration::ZERO,
+            burst: 1,
+            bytes_max: 8 << 20,
+            early_bytes: 1 << 20,
+        }
     }
 }
 
@@ -66,7 +71,10 @@ pub struct Tokens {
 
 impl Tokens {
     pub fn full(policy: &FlushPolicy, now: Duration) -> Tokens {
-        Tokens { count: policy.burst, next_at: now + policy.interval }
+        Tokens {
+            count: policy.burst,
+            next_at: now + policy.interval,
+        }
     }
 
     fn refill(&mut self, policy: &FlushPolicy, now: Duration) {
@@ -92,7 +100,11 @@ pub fn decide(policy: &FlushPolicy, tokens: &mut Tokens, view: &View) -> Decisio
     if policy.interval.is_zero() {
         let at = view.first_at + LINGER;
         let cut = view.in_flight == 0 || view.returned_since_first || view.now >= at;
-        return if cut { Decision::Cut } else { Decision::Wait(at) };
+        return if cut {
+            Decision::Cut
+        } else {
+            Decision::Wait(at)
+        };
     }
     if view.bytes >= policy.early_bytes {
         let at = view.last_at + QUIET;
@@ -101,13 +113,21 @@ pub fn decide(policy: &FlushPolicy, tokens: &mut Tokens, view: &View) -> Decisio
         }
     }
     tokens.refill(policy, view.now);
-    let wait = if view.urgent { policy.interval / 10 } else { policy.interval };
+    let wait = if view.urgent {
+        policy.interval / 10
+    } else {
+        policy.interval
+    };
     let waited = view.now >= view.first_at + wait;
     if (view.urgent && waited) || (tokens.count > 0 && (view.in_flight == 0 || waited)) {
         tokens.spend();
         return Decision::Cut;
     }
-    let by_time = if tokens.count > 0 || view.urgent { view.first_at + wait } else { tokens.next_at };
+    let by_time = if tokens.count > 0 || view.urgent {
+        view.first_at + wait
+    } else {
+        tokens.next_at
+    };
     let early = (view.bytes >= policy.early_bytes).then_some(view.last_at + QUIET);
     Decision::Wait(early.map_or(by_time, |early| early.min(by_time)))
 }
@@ -137,48 +157,160 @@ mod tests {
     fn a_directory_is_written_when_idle_on_return_or_after_two_milliseconds() {
         let policy = FlushPolicy::local();
         let mut tokens = Tokens::full(&policy, ms(0));
-        assert_eq!(decide(&policy, &mut tokens, &view(1_000)), Decision::Wait(ms(1_002)));
+        assert_eq!(
+            decide(&policy, &mut tokens, &view(1_000)),
+            Decision::Wait(ms(1_002))
+        );
         assert_eq!(decide(&policy, &mut tokens, &view(1_002)), Decision::Cut);
-        assert_eq!(decide(&policy, &mut tokens, &View { in_flight: 0, ..view(1_000) }), Decision::Cut);
-        let returned = View { returned_since_first: true, ..view(1_000) };
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    in_flight: 0,
+                    ..view(1_000)
+                }
+            ),
+            Decision::Cut
+        );
+        let returned = View {
+            returned_since_first: true,
+            ..view(1_000)
+        };
         assert_eq!(decide(&policy, &mut tokens, &returned), Decision::Cut);
-        assert_eq!(decide(&policy, &mut tokens, &View { full: true, ..view(1_000) }), Decision::Cut);
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    full: true,
+                    ..view(1_000)
+                }
+            ),
+            Decision::Cut
+        );
     }
 
     #[test]
     fn the_interval_bounds_the_average_rate_and_a_burst_is_free() {
-        let policy = FlushPolicy { interval: ms(100), burst: 3, ..FlushPolicy::local() };
+        let policy = FlushPolicy {
+            interval: ms(100),
+            burst: 3,
+            ..FlushPolicy::local()
+        };
         let mut tokens = Tokens::full(&policy, ms(1_000));
-        let idle = |now| View { in_flight: 0, first_at: ms(now), last_at: ms(now), ..view(now) };
+        let idle = |now| View {
+            in_flight: 0,
+            first_at: ms(now),
+            last_at: ms(now),
+            ..view(now)
+        };
         for _ in 0..3 {
             assert_eq!(decide(&policy, &mut tokens, &idle(1_000)), Decision::Cut);
         }
-        assert_eq!(decide(&policy, &mut tokens, &idle(1_000)), Decision::Wait(ms(1_100)));
-        assert_eq!(decide(&policy, &mut tokens, &View { now: ms(1_100), ..idle(1_000) }), Decision::Cut);
+        assert_eq!(
+            decide(&policy, &mut tokens, &idle(1_000)),
+            Decision::Wait(ms(1_100))
+        );
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    now: ms(1_100),
+                    ..idle(1_000)
+                }
+            ),
+            Decision::Cut
+        );
         let cuts = (0..1_000u64)
             .filter(|i| decide(&policy, &mut tokens, &idle(2_000 + i)) == Decision::Cut)
             .count();
-        assert!((10..=13).contains(&cuts), "{cuts} puts in a second at 10/s and a burst of 3");
+        assert!(
+            (10..=13).contains(&cuts),
+            "{cuts} puts in a second at 10/s and a burst of 3"
+        );
     }
 
     #[test]
     fn a_large_buffer_leaves_without_a_token_once_arrivals_pause() {
-        let policy = FlushPolicy { interval: ms(100), burst: 1, ..FlushPolicy::local() };
+        let policy = FlushPolicy {
+            interval: ms(100),
+            burst: 1,
+            ..FlushPolicy::local()
+        };
         let mut tokens = Tokens::full(&policy, ms(1_000));
-        assert_eq!(decide(&policy, &mut tokens, &View { in_flight: 0, ..view(1_000) }), Decision::Cut);
-        let large = View { bytes: 1 << 20, last_at: ms(1_010), ..view(1_011) };
-        assert_eq!(decide(&policy, &mut tokens, &large), Decision::Wait(ms(1_012)));
-        assert_eq!(decide(&policy, &mut tokens, &View { now: ms(1_012), ..large }), Decision::Cut);
-        let small = View { now: ms(1_012), bytes: 1_000, ..large };
-        assert_eq!(decide(&policy, &mut tokens, &small), Decision::Wait(ms(1_100)));
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    in_flight: 0,
+                    ..view(1_000)
+                }
+            ),
+            Decision::Cut
+        );
+        let large = View {
+            bytes: 1 << 20,
+            last_at: ms(1_010),
+            ..view(1_011)
+        };
+        assert_eq!(
+            decide(&policy, &mut tokens, &large),
+            Decision::Wait(ms(1_012))
+        );
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    now: ms(1_012),
+                    ..large
+                }
+            ),
+            Decision::Cut
+        );
+        let small = View {
+            now: ms(1_012),
+            bytes: 1_000,
+            ..large
+        };
+        assert_eq!(
+            decide(&policy, &mut tokens, &small),
+            Decision::Wait(ms(1_100))
+        );
     }
 
     #[test]
     fn coordinator_records_leave_after_a_tenth_of_the_interval() {
-        let policy = FlushPolicy { interval: ms(100), burst: 1, ..FlushPolicy::local() };
-        let mut tokens = Tokens { count: 0, next_at: ms(2_000) };
-        let urgent = View { urgent: true, ..view(1_009) };
-        assert_eq!(decide(&policy, &mut tokens, &urgent), Decision::Wait(ms(1_010)));
-        assert_eq!(decide(&policy, &mut tokens, &View { now: ms(1_010), ..urgent }), Decision::Cut);
+        let policy = FlushPolicy {
+            interval: ms(100),
+            burst: 1,
+            ..FlushPolicy::local()
+        };
+        let mut tokens = Tokens {
+            count: 0,
+            next_at: ms(2_000),
+        };
+        let urgent = View {
+            urgent: true,
+            ..view(1_009)
+        };
+        assert_eq!(
+            decide(&policy, &mut tokens, &urgent),
+            Decision::Wait(ms(1_010))
+        );
+        assert_eq!(
+            decide(
+                &policy,
+                &mut tokens,
+                &View {
+                    now: ms(1_010),
+                    ..urgent
+                }
+            ),
+            Decision::Cut
+        );
     }
 }

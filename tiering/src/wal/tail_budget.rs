@@ -23,7 +23,10 @@ struct Held {
 
 impl TailBudget {
     pub fn new(bytes_max: usize) -> TailBudget {
-        TailBudget { bytes_max, held: Mutex::default() }
+        TailBudget {
+            bytes_max,
+            held: Mutex::default(),
+        }
     }
 
     /// A slot's batches went into the tails of `logs`; evicts the oldest slots above the limit. Called
@@ -34,7 +37,9 @@ impl TailBudget {
         held.bytes += bytes;
         held.slots.push_back((slot, bytes, logs));
         while held.bytes > self.bytes_max {
-            let Some((slot, bytes, logs)) = held.slots.pop_front() else { break };
+            let Some((slot, bytes, logs)) = held.slots.pop_front() else {
+                break;
+            };
             held.bytes -= bytes;
             evicted.push((slot, logs));
         }
@@ -48,6 +53,9 @@ impl TailBudget {
 
     /// Bytes in all tails.
     pub fn bytes(&self) -> usize {
-        self.held.lock().expect("no code panics under this lock").bytes
+        self.held
+            .lock()
+            .expect("no code panics under this lock")
+            .bytes
     }
 }
