@@ -1,13 +1,13 @@
 //! Runs a list of named cases against one broker, and says so in the words of cargo's own runner.
 //!
 //! Owns: the command line of a suite, one time limit per case, the closing line.
-//! A suite is a `harness = false` test target, because all its cases share one broker that must be
-//! stopped in the end, and because a case that hangs must fail instead of hanging the run: the
-//! process then ends at once, and the broker with it.
+//! Suites are a program of their own (`compat`) and no tests of cargo's, because all cases share one
+//! broker that must be stopped in the end, and because a case that hangs must fail instead of hanging
+//! the run: the process then ends at once.
 
 use std::{path::PathBuf, sync::mpsc, time::Duration};
 
-use clap::Parser;
+use clap::Args;
 
 use super::{
     broker::{Broker, Target},
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The command line of every suite.
-#[derive(Clone, Debug, Parser)]
+#[derive(Clone, Debug, Args)]
 pub struct SuiteArgs {
     /// Runs only cases whose name contains this.
     pub filter: Option<String>,
@@ -29,16 +29,6 @@ pub struct SuiteArgs {
     /// Seed of all random data; default: a fresh one, printed.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Lists the cases and ends.
-    #[arg(long)]
-    pub list: bool,
-    /// Accepted because `cargo test -- …` passes them to every target.
-    #[arg(long, hide = true)]
-    pub nocapture: bool,
-    #[arg(long, hide = true)]
-    pub test_threads: Option<usize>,
-    #[arg(short, long, hide = true)]
-    pub quiet: bool,
 }
 
 /// What a case gets.
@@ -79,19 +69,10 @@ impl Case {
 }
 
 /// Runs the suite and ends the process: 0 when every case passed.
-pub fn main(suite: &str, cases: &[Case]) -> ! {
-    let args = SuiteArgs::parse();
-    let wanted: Vec<Case> = cases
-        .iter()
-        .filter(|c| args.filter.as_ref().is_none_or(|f| c.name.contains(f)))
-        .copied()
-        .collect();
-    if args.list {
-        wanted
-            .iter()
-            .for_each(|case| println!("{}: test", case.name));
-        std::process::exit(0);
-    }
+pub fn main(suite: &str, args: &SuiteArgs, cases: &[Case]) -> ! {
+    let filter = args.filter.as_deref().unwrap_or("");
+    let wanted = cases.iter().filter(|case| case.name.contains(filter));
+    let wanted: Vec<Case> = wanted.copied().collect();
     let seed = args.seed.unwrap_or_else(Random::fresh_seed);
     println!("\nrunning {} tests ({suite}, --seed {seed})", wanted.len());
     let began = time::now();

@@ -2,12 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-    error::RDKafkaErrorCode,
-};
-use weir_compat_tests::{
+use crate::{
     harness::{
         suite::{Case, Context},
         time::{self, poll_for},
@@ -16,6 +11,11 @@ use weir_compat_tests::{
         LIMIT, Record, RecordProducer, code, config, consume, consumer_at, create_topic,
         produce_ok, take, watermarks, with,
     },
+};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
 };
 
 pub const CASES: &[Case] = &[

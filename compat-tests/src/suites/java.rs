@@ -1,12 +1,10 @@
 //! Kafka's Java client and command line tools 4.3.1 (clients/java) against one fresh broker.
 //!
-//! `cargo test -p weir-compat-tests --test java -- [FILTER] [--broker weir|kafka|HOST:PORT]`. All cases
-//! run in one JVM, because starting one takes longer than most of them.
+//! All cases run in one JVM, because starting one takes longer than most of them.
 
 use std::{path::Path, process::Command, time::Duration};
 
-use clap::Parser;
-use weir_compat_tests::harness::{
+use crate::harness::{
     broker::{Broker, Target},
     maven::JavaSetup,
     process::Process,
@@ -17,11 +15,11 @@ use weir_compat_tests::harness::{
 /// The JVM is killed then.
 const LIMIT: Duration = Duration::from_secs(420);
 
-fn main() {
-    let args = SuiteArgs::parse();
+/// Runs the suite and ends the process.
+pub fn main(args: &SuiteArgs) -> ! {
     println!("\nrunning Java suites");
     let began = time::now();
-    let (passed, failures) = match run(&args) {
+    let (passed, failures) = match run(args) {
         Ok(counted) => counted,
         Err(why) => (0, vec![("java".to_owned(), why)]),
     };

@@ -6,12 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rdkafka::{
-    ClientConfig,
-    consumer::{BaseConsumer, Consumer},
-};
-use tempfile::TempDir;
-use weir_compat_tests::{
+use crate::{
     harness::{
         process::Process,
         suite::Context,
@@ -19,8 +14,12 @@ use weir_compat_tests::{
     },
     librdkafka::{LIMIT, Place, Record, config, place},
 };
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+};
+use tempfile::TempDir;
 
-const CHILD: &str = "--child-member";
 /// A child ends by itself after this, whatever happens to its parent.
 const CHILD_LIMIT: Duration = Duration::from_secs(50);
 
@@ -109,7 +108,7 @@ impl Child {
         let dir = tempfile::tempdir().expect("a directory");
         let me = std::env::current_exe().expect("the path of this program");
         let mut command = Command::new(me);
-        command.args([CHILD, &c.bootstrap, group, topic]);
+        command.args(["member", &c.bootstrap, group, topic]);
         let mut process = Process::start("member", dir.path(), command).expect("started");
         let ready = process.wait_for_line(LIMIT, |line| line == "assigned");
         ready.expect("the child joins");
@@ -117,15 +116,8 @@ impl Child {
     }
 }
 
-/// The body of such a process. Returns at once in any other.
-pub fn run_if_child() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, bootstrap, group, topic] = &args[..] else {
-        return;
-    };
-    if flag != CHILD {
-        return;
-    }
+/// The body of such a process: says "assigned" once it has partitions.
+pub fn run_child(bootstrap: &str, group: &str, topic: &str) {
     let mut member = Member::join(&member_config(bootstrap, group), topic);
     let deadline = Deadline::after(CHILD_LIMIT);
     let mut said = false;
@@ -136,5 +128,4 @@ pub fn run_if_child() {
             said = true;
         }
     }
-    std::process::exit(0);
 }

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::{
-    Offset,
-    consumer::{BaseConsumer, CommitMode, Consumer},
-    error::RDKafkaErrorCode,
-    producer::Producer,
-};
-use weir_compat_tests::{
+use crate::{
     harness::{
         broker::Target,
         suite::{Case, Context},
@@ -18,6 +12,12 @@ use weir_compat_tests::{
         LIMIT, Record, RecordProducer, code, config, consume, consumer_at, create_topic,
         create_topic_result, produce, produce_ok, watermarks, with,
     },
+};
+use rdkafka::{
+    Offset,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::RDKafkaErrorCode,
+    producer::Producer,
 };
 
 pub const CASES: &[Case] = &[

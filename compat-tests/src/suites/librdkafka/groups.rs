@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer},
-};
-use weir_compat_tests::{
+use crate::{
     harness::{
         suite::{Case, Context},
         time::{self, poll_for},
     },
     librdkafka::{LIMIT, Place, Record, RecordProducer, config, create_topic, with},
+};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
 };
 
 use super::members::{Child, Member, member_config, settle};

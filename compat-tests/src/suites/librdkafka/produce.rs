@@ -1,7 +1,6 @@
 //! Records of every kind come back as they were sent, at the offsets that were acknowledged.
 
-use rdkafka::Offset;
-use weir_compat_tests::{
+use crate::{
     harness::{
         random::Random,
         suite::{Case, Context},
@@ -10,6 +9,7 @@ use weir_compat_tests::{
         Place, Record, RecordProducer, config, consume, create_topic, produce_ok, watermarks, with,
     },
 };
+use rdkafka::Offset;
 
 pub const CASES: &[Case] = &[
     Case::new("codec_none", |c| codec(c, "none")),

@@ -1,19 +1,18 @@
 //! What applications do with librdkafka, against one fresh broker.
 //!
-//! `cargo test -p weir-compat-tests --test librdkafka -- [FILTER] [--broker weir|kafka|HOST:PORT]`.
 //! Apache Kafka passes the same cases, where no comment says that Weir differs on purpose.
 
 mod admin;
 mod errors;
 mod groups;
-mod members;
+pub mod members;
 mod produce;
 mod reads;
 
-use weir_compat_tests::harness::suite::{self, Case};
+use crate::harness::suite::{self, Case, SuiteArgs};
 
-fn main() {
-    members::run_if_child();
+/// Runs the suite and ends the process.
+pub fn main(args: &SuiteArgs) -> ! {
     let lists: [&[Case]; 5] = [
         produce::CASES,
         reads::CASES,
@@ -21,5 +20,5 @@ fn main() {
         errors::CASES,
         admin::CASES,
     ];
-    suite::main("librdkafka", &lists.concat());
+    suite::main("librdkafka", args, &lists.concat())
 }

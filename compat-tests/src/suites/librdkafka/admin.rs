@@ -1,11 +1,6 @@
 //! Topics and what there is to know about a cluster, through librdkafka's admin client.
 
-use rdkafka::{
-    admin::{NewPartitions, ResourceSpecifier},
-    error::RDKafkaErrorCode,
-    producer::{BaseProducer, Producer},
-};
-use weir_compat_tests::{
+use crate::{
     harness::{
         suite::{Case, Context},
         time::poll_for,
@@ -13,6 +8,11 @@ use weir_compat_tests::{
     librdkafka::{
         LIMIT, Record, admin, admin_options, config, create_topic, produce_ok, wait, watermarks,
     },
+};
+use rdkafka::{
+    admin::{NewPartitions, ResourceSpecifier},
+    error::RDKafkaErrorCode,
+    producer::{BaseProducer, Producer},
 };
 
 pub const CASES: &[Case] = &[
