@@ -1,6 +1,7 @@
 //! The bytes of the records, as Kafka 4.3 writes them.
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use weir_protocol::types::{LeaderEpoch, Offset, PartitionIndex, Uuid};
 
 use crate::record::*;
@@ -248,5 +249,69 @@ fn every_version_of_an_offset_is_read() {
         let (name, read) = read(key, &value);
         assert_eq!(name, "grp foo 5");
         assert_eq!(read, expected, "{value:?}");
+    }
+}
+
+fn any_offset() -> impl Strategy<Value = CommittedOffset> {
+    let expiry = prop::option::of(0..i64::MAX);
+    let fields = (
+        any::<i64>(),
+        any::<i32>(),
+        ".{0,40}",
+        any::<i64>(),
+        expiry,
+        any::<u8>(),
+    );
+    fields.prop_map(
+        |(offset, epoch, metadata, time, expiry, id)| CommittedOffset {
+            offset: Offset(offset),
+            // Version 1 has neither epoch nor id.
+            leader_epoch: (epoch >= 0 && expiry.is_none()).then_some(LeaderEpoch(epoch)),
+            metadata: metadata.as_str().into(),
+            commit_timestamp_ms: time,
+            expire_timestamp_ms: expiry,
+            topic_id: uuid(if expiry.is_none() { id } else { 0 }),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn an_offset_is_read_as_it_was_written(
+        group in ".{0,20}", topic in ".{1,20}", partition in any::<i32>(), value in any_offset()
+    ) {
+        let (group, topic) = (group.as_str().into(), topic.as_str().into());
+        let record = offset_commit(&group, &topic, PartitionIndex(partition), &value);
+        let read = GroupRecord::decode(Some(&record.key), record.value.as_ref()).unwrap();
+        let value = Some(value);
+        let partition = PartitionIndex(partition);
+        prop_assert_eq!(read, GroupRecord::Offset { group, topic, partition, value });
+    }
+
+    #[test]
+    fn any_bytes_are_a_record_or_an_error(
+        record_type in 0u8..4, key in prop::collection::vec(any::<u8>(), 0..40),
+        version in 0u8..6, value in prop::collection::vec(any::<u8>(), 0..80)
+    ) {
+        let with_prefix = |prefix: u8, rest: &[u8]| Bytes::from([&[0, prefix], rest].concat());
+        let group_key = with_prefix(2, &[0, 1, b'g']);
+        let value = with_prefix(version, &value);
+        let _ = GroupRecord::decode(Some(&with_prefix(record_type, &key)), Some(&value));
+        let _ = GroupRecord::decode(Some(&group_key), Some(&value));
+    }
+
+    #[test]
+    fn damaged_group_records_load_or_fail_but_never_panic(at in 0usize..400, bit in 0u8..8) {
+        let mut t = GroupTest::new();
+        t.stabilize(vec![join(), join().instance("i")]);
+        let record = t.log.last().unwrap();
+        let mut value = record.value.clone().unwrap().to_vec();
+        let at = at % value.len();
+        value[at] ^= 1 << bit;
+        let mut shard = crate::Shard::new(Default::default());
+        let value = Bytes::from(value);
+        if shard.replay(Offset(0), Some(&record.key), Some(&value)).is_ok() {
+            let _ = shard.on_loaded(t.now);
+        }
     }
 }

@@ -51,6 +51,7 @@ pub fn serve(
     readiness: Arc<dyn Readiness>,
 ) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
+    metrics.spawn_upkeep(env);
     let admin = Arc::new(Admin {
         env: env.clone(),
         metrics,

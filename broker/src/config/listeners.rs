@@ -32,9 +32,7 @@ pub struct Listeners {
     /// Those to bind, at least one.
     pub bind: Vec<Listener>,
     /// Names of configured listeners that belong to a Kafka controller: not bound, worth a WARN.
-    pub not_bound: Vec<String>,
-    /// The listener that brokers use among themselves; one of `bind`.
-    pub inter_broker: String,
+    pub(super) not_bound: Vec<String>,
 }
 
 struct Endpoint {
@@ -59,7 +57,7 @@ pub fn resolve(settings: &Settings, machine: &Machine) -> Result<Listeners, Conf
     }
     check_protocols(settings, &bound)?;
     let advertised = advertised(settings, &bound, &controllers, machine)?;
-    let inter_broker = inter_broker(settings, &bound)?;
+    check_inter_broker(settings, &bound)?;
     Ok(Listeners {
         bind: bound
             .into_iter()
@@ -74,7 +72,6 @@ pub fn resolve(settings: &Settings, machine: &Machine) -> Result<Listeners, Conf
             .into_iter()
             .map(|endpoint| endpoint.name)
             .collect(),
-        inter_broker,
     })
 }
 
@@ -290,35 +287,27 @@ fn advertised_by_default(endpoint: &Endpoint, machine: &Machine) -> Result<HostP
     })
 }
 
-fn inter_broker(settings: &Settings, bound: &[Endpoint]) -> Result<String, ConfigError> {
+/// Until there are several brokers the name has no other use than to be right.
+fn check_inter_broker(settings: &Settings, bound: &[Endpoint]) -> Result<(), ConfigError> {
     const KEY: &str = "inter.broker.listener.name";
-    match text(settings, KEY) {
-        None => {
-            let plaintext = bound.iter().find(|endpoint| endpoint.name == "PLAINTEXT");
-            Ok(plaintext.unwrap_or(&bound[0]).name.clone())
-        }
-        Some(_)
-            if settings
-                .explicit("security.inter.broker.protocol")
-                .is_some() =>
-        {
-            Err(rule(
-                settings,
-                KEY,
-                "only one of it and security.inter.broker.protocol may be set".to_owned(),
-            ))
-        }
-        Some(name) => {
-            let name = name.to_uppercase();
-            if bound.iter().any(|endpoint| endpoint.name == name) {
-                Ok(name)
-            } else {
-                Err(rule(
-                    settings,
-                    KEY,
-                    "it must be one of listeners".to_owned(),
-                ))
-            }
-        }
+    let Some(name) = text(settings, KEY) else {
+        return Ok(());
+    };
+    if settings
+        .explicit("security.inter.broker.protocol")
+        .is_some()
+    {
+        let reason = "only one of it and security.inter.broker.protocol may be set";
+        return Err(rule(settings, KEY, reason.to_owned()));
+    }
+    let name = name.to_uppercase();
+    if bound.iter().any(|endpoint| endpoint.name == name) {
+        Ok(())
+    } else {
+        Err(rule(
+            settings,
+            KEY,
+            "it must be one of listeners".to_owned(),
+        ))
     }
 }

@@ -6,8 +6,10 @@
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use weir_protocol::types::Uuid;
-use weir_tiering::ids::{BrokerId, ClusterId};
-use weir_tiering::store::url::StoreUrl;
+use weir_tiering::{
+    ids::{BrokerId, ClusterId},
+    store::url::StoreUrl,
+};
 
 use super::{
     broker::{
@@ -75,9 +77,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn store_url(self) -> Result<StoreUrl, ConfigError> {
-        self.parsed("weir.store.url", |text| {
-            StoreUrl::parse(text).map_err(|error| error.to_string())
-        })
+        self.parsed("weir.store.url", parse_store_url)
     }
 
     /// As Kafka: `broker.id` is another name of `node.id`; both may be set if they agree.
@@ -202,6 +202,16 @@ impl Reader<'_> {
             expiration: self.millis("producer.id.expiration.ms"),
             expiration_check_interval: self.millis("producer.id.expiration.check.interval.ms"),
         }
+    }
+}
+
+/// A relative path counts from the working directory of now.
+fn parse_store_url(text: &str) -> Result<StoreUrl, String> {
+    match StoreUrl::parse(text).map_err(|error| error.to_string())? {
+        StoreUrl::Local(path) => std::path::absolute(path)
+            .map(StoreUrl::Local)
+            .map_err(|error| error.to_string()),
+        other => Ok(other),
     }
 }
 

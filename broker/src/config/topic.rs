@@ -63,11 +63,11 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// `cleanup.policy`. Neither: records stay for ever.
+/// `cleanup.policy`, as far as this version acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
+    /// Records without a key are refused.
     pub compact: bool,
-    pub delete: bool,
 }
 
 /// The settings of one topic that the broker acts on.
@@ -254,14 +254,11 @@ impl TopicConfig {
 }
 
 fn cleanup_policy(value: &Value) -> CleanupPolicy {
-    let has = |policy: &str| match value {
-        Value::List(policies) => policies.iter().any(|name| name == policy),
+    let compact = match value {
+        Value::List(policies) => policies.iter().any(|name| name == "compact"),
         _ => false,
     };
-    CleanupPolicy {
-        compact: has("compact"),
-        delete: has("delete"),
-    }
+    CleanupPolicy { compact }
 }
 
 fn compression(values: &BTreeMap<&'static str, Value>) -> Compression {

@@ -47,6 +47,8 @@ pub struct Broker {
     pub auto_creation: AutoCreation,
     pub groups: Groups,
     pub metrics: Arc<Metrics>,
+    /// Live WAL objects of earlier incarnations.
+    pub recovered_objects: u64,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     pub(super) topics: Topics,

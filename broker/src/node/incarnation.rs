@@ -17,7 +17,9 @@ use weir_tiering::{
     log::{ColdReader, Registry},
     metadata::{
         self, Command, Image, MetadataLog, RegisterError, Replayed,
-        image::incarnations::{Endpoint as RegisteredEndpoint, Registration, SealIncarnation},
+        image::incarnations::{
+            Endpoint as RegisteredEndpoint, IncarnationState, Registration, SealIncarnation,
+        },
     },
     ownership::assign,
     page::Checkpointer,
@@ -200,7 +202,32 @@ impl NodeParts {
         if let Some(rest) = assign::all_to(&metadata.image(), incarnation) {
             accepted(metadata, Command::AssignPgs(rest)).await?;
         }
+        self.remove_staging(&metadata.image()).await;
         Ok(())
+    }
+
+    /// Removes staging files of incarnations that ended: nothing of theirs can be linked any more.
+    async fn remove_staging(&self, image: &Image) {
+        let ended = |owner: &ProcessId| {
+            let records = image.incarnations.iter();
+            records
+                .filter(|record| record.registration.process_id == *owner)
+                .any(|record| {
+                    matches!(
+                        record.state,
+                        IncarnationState::Sealed { .. } | IncarnationState::Closed { .. }
+                    )
+                })
+        };
+        let owners = self.store.staging_owners().await.unwrap_or_default();
+        for owner in owners
+            .into_iter()
+            .filter(|owner| *owner != self.process && ended(owner))
+        {
+            if let Err(error) = self.store.remove_staging(owner).await {
+                tracing::debug!(%error, "staging files of an earlier run stay; the next start tries again");
+            }
+        }
     }
 
     async fn open(
@@ -234,6 +261,7 @@ impl NodeParts {
             wal_index,
             &self.wal_config(),
         );
+        let recovered_objects = recovered.objects;
         let checkpointer = Checkpointer::new(
             env.clone(),
             self.store.clone(),
@@ -257,6 +285,7 @@ impl NodeParts {
             wal,
             registry,
             metrics: self.metrics.clone(),
+            recovered_objects,
             endpoints: endpoints.to_vec(),
         });
         let running = Running {
@@ -283,6 +312,7 @@ impl NodeParts {
             },
             in_flight_max: weir_tiering::fenced_log::SLOTS_IN_FLIGHT_MAX,
             tail_bytes_max: usize::try_from(self.config.memory_bytes / 2).unwrap_or(usize::MAX),
+            meters: self.metrics.wal.meters.clone(),
         }
     }
 }

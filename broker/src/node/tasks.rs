@@ -6,10 +6,11 @@ use weir_coordinator::{DeletedTopic, TopicName};
 use weir_tiering::{
     env::TaskKind,
     ids::Slot,
+    log::RUN_BYTES,
     metadata::image::topics::{TopicRecord, TopicsDelta},
 };
 
-use super::incarnation::Running;
+use super::{Broker, incarnation::Running};
 use crate::coordinator;
 
 /// WAL objects after which a checkpoint is due, whatever the time.
@@ -17,12 +18,61 @@ const CHECKPOINT_OBJECTS: u64 = 4096;
 /// How often the checkpoint task looks at the number of objects.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(1);
 
+/// How often gauges are set.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Starts them; they end with the incarnation's tasks.
 pub fn start(running: &Running) {
     checkpoints(running.clone());
     expiry(running.clone());
     deleted_topics(running.clone());
     coordinator::start(&running.broker);
+    gauges(running.clone());
+}
+
+fn gauges(running: Running) {
+    let broker = running.broker;
+    let env = broker.env.clone();
+    env.tasks.clone().spawn(TaskKind::Sweep, async move {
+        let mut stopping = std::pin::pin!(broker.env.tasks.stopping());
+        loop {
+            set_gauges(&broker);
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                () = broker.env.clock.sleep(GAUGE_INTERVAL) => {}
+            }
+        }
+    });
+}
+
+fn set_gauges(broker: &Broker) {
+    let image = broker.image();
+    let partitions: i64 = image
+        .topics
+        .iter()
+        .map(|topic| i64::from(topic.partitions))
+        .sum();
+    let runs: usize = broker
+        .registry
+        .all()
+        .iter()
+        .map(|log| log.run_count())
+        .sum();
+    let metrics = &broker.metrics;
+    metrics.serving.topics.set(image.topics.len() as f64);
+    metrics.serving.partitions.set(partitions as f64);
+    metrics
+        .memory
+        .budget_bytes
+        .set(broker.config.memory_bytes as f64);
+    metrics
+        .memory
+        .tail_bytes
+        .set(broker.wal.tail_bytes() as f64);
+    metrics.wal.run_index_bytes.set((runs * RUN_BYTES) as f64);
+    let objects = broker.recovered_objects + broker.wal.committed_now().0;
+    metrics.wal.objects.set(objects as f64);
 }
 
 fn checkpoints(running: Running) {

@@ -2,7 +2,9 @@
 //!
 //! Owns: looking handles up, once, at start; counting then costs a few nanoseconds.
 //! Does not own: names and help (`declarations`), who counts.
-//! [`Metrics::run_upkeep`] must be called every few seconds, or histograms grow without bound.
+//! [`Metrics::spawn_upkeep`] must run, or histograms grow without bound.
+
+use std::{sync::Arc, time::Duration};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 use metrics_exporter_prometheus::{
@@ -10,19 +12,12 @@ use metrics_exporter_prometheus::{
 };
 
 use super::declarations::*;
+use weir_tiering::env::{Env, TaskKind};
+use weir_tiering::wal::WalMeters;
+
 pub use super::declarations::{ALL, Metric, MetricKind};
 
-/// The verbs of the store, as label values.
-pub const STORE_VERBS: [&str; 8] = [
-    "put_if_absent",
-    "put_large",
-    "get",
-    "get_range",
-    "get_suffix",
-    "head",
-    "list",
-    "delete",
-];
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Handles of one API.
 #[derive(Clone)]
@@ -45,20 +40,10 @@ pub struct NetworkMetrics {
     pub closed_idle: Counter,
 }
 
-/// Handles of one verb of the store.
-#[derive(Clone)]
-pub struct StoreVerbMetrics {
-    pub requests: Counter,
-    pub errors: Counter,
-    pub bytes: Counter,
-    pub seconds: Histogram,
-}
-
 /// Handles of the write-ahead log.
 #[derive(Clone)]
 pub struct WalMetrics {
-    pub flush_bytes: Histogram,
-    pub flush_seconds: Histogram,
+    pub meters: WalMeters,
     pub objects: Gauge,
     pub run_index_bytes: Gauge,
 }
@@ -68,8 +53,6 @@ pub struct WalMetrics {
 pub struct MemoryMetrics {
     pub budget_bytes: Gauge,
     pub requests_bytes: Gauge,
-    pub responses_bytes: Gauge,
-    pub wal_bytes: Gauge,
     pub tail_bytes: Gauge,
 }
 
@@ -85,7 +68,7 @@ pub struct ServingMetrics {
 
 /// All metrics of one broker. Several may exist in one process (tests).
 pub struct Metrics {
-    recorder: PrometheusRecorder,
+    recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     pub network: NetworkMetrics,
     pub wal: WalMetrics,
@@ -101,9 +84,9 @@ impl Default for Metrics {
 
 impl Metrics {
     pub fn new() -> Metrics {
-        let recorder = recorder();
+        let recorder = Arc::new(recorder());
         describe(&recorder);
-        let r = &recorder;
+        let r = &*recorder;
         let refused = |reason| CONNECTIONS_REFUSED.counter(r, &[reason]);
         let used = |part| MEMORY_USED_BYTES.gauge(r, &[part]);
         Metrics {
@@ -118,16 +101,16 @@ impl Metrics {
                 closed_idle: refused("idle"),
             },
             wal: WalMetrics {
-                flush_bytes: WAL_FLUSH_BYTES.histogram(r, &[]),
-                flush_seconds: WAL_FLUSH_SECONDS.histogram(r, &[]),
+                meters: WalMeters {
+                    flush_bytes: WAL_FLUSH_BYTES.histogram(r, &[]),
+                    flush_seconds: WAL_FLUSH_SECONDS.histogram(r, &[]),
+                },
                 objects: WAL_OBJECTS.gauge(r, &[]),
                 run_index_bytes: RUN_INDEX_BYTES.gauge(r, &[]),
             },
             memory: MemoryMetrics {
                 budget_bytes: MEMORY_BUDGET_BYTES.gauge(r, &[]),
                 requests_bytes: used("requests"),
-                responses_bytes: used("responses"),
-                wal_bytes: used("wal"),
                 tail_bytes: used("tail"),
             },
             serving: ServingMetrics {
@@ -151,15 +134,27 @@ impl Metrics {
         }
     }
 
-    /// Handles of one of [`STORE_VERBS`]. Look them up once per verb, at start.
-    pub fn store_verb(&self, verb: &'static str) -> StoreVerbMetrics {
-        debug_assert!(STORE_VERBS.contains(&verb));
-        StoreVerbMetrics {
-            requests: STORE_REQUESTS.counter(&self.recorder, &[verb]),
-            errors: STORE_ERRORS.counter(&self.recorder, &[verb]),
-            bytes: STORE_BYTES.counter(&self.recorder, &[verb]),
-            seconds: STORE_SECONDS.histogram(&self.recorder, &[verb]),
+    /// Makes this the recorder of the process, for parts that know only the `metrics` crate (the
+    /// store's counters). Before such parts make their handles. The first one of a process stays.
+    pub fn install(&self) {
+        if metrics::set_global_recorder(Arc::clone(&self.recorder)).is_err() {
+            tracing::debug!("another recorder is installed already");
         }
+    }
+
+    /// Runs [`Metrics::run_upkeep`] every few seconds until the process stops.
+    pub fn spawn_upkeep(self: &Arc<Self>, env: &Env) {
+        let (metrics, task_env) = (Arc::clone(self), env.clone());
+        env.tasks.spawn(TaskKind::Sweep, async move {
+            let mut stopping = std::pin::pin!(task_env.tasks.stopping());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut stopping => return,
+                    () = task_env.clock.sleep(UPKEEP_INTERVAL) => metrics.run_upkeep(),
+                }
+            }
+        });
     }
 
     /// Everything in Prometheus' text format.
@@ -206,9 +201,8 @@ mod tests {
         let produce = metrics.api("Produce");
         produce.requests.increment(3);
         produce.seconds.record(0.002);
-        metrics.wal.flush_bytes.record(5000.0);
+        metrics.wal.meters.flush_bytes.record(5000.0);
         metrics.memory.budget_bytes.set(1024.0);
-        metrics.store_verb("get").bytes.increment(17);
         metrics.run_upkeep();
         let text = metrics.render();
         for line in [
@@ -217,7 +211,6 @@ mod tests {
             "weir_wal_flush_bytes_bucket{le=\"4096\"} 0",
             "weir_wal_flush_bytes_bucket{le=\"16384\"} 1",
             "weir_memory_budget_bytes 1024",
-            "weir_store_bytes_total{verb=\"get\"} 17",
         ] {
             assert!(
                 text.lines().any(|l| l == line),

@@ -24,10 +24,7 @@ fn a_topic_without_overrides_has_kafkas_defaults() {
     assert_eq!(
         topic,
         TopicConfig {
-            cleanup_policy: CleanupPolicy {
-                compact: false,
-                delete: true
-            },
+            cleanup_policy: CleanupPolicy { compact: false },
             compression: Compression::Producer,
             message_bytes_max: 1_048_588,
             timestamp_type: TimestampType::CreateTime,
@@ -50,13 +47,7 @@ fn a_topic_inherits_the_most_specific_broker_key_and_overrides_it() {
     assert_eq!(inherited.message_bytes_max, 5000);
     assert_eq!(inherited.compression, Compression::Zstd { level: 7 });
     assert_eq!(inherited.timestamp_type, TimestampType::LogAppendTime);
-    assert_eq!(
-        inherited.cleanup_policy,
-        CleanupPolicy {
-            compact: true,
-            delete: true
-        }
-    );
+    assert_eq!(inherited.cleanup_policy, CleanupPolicy { compact: true });
     let own = overrides(&[
         ("retention.ms", "-1"),
         ("compression.type", "producer"),
@@ -64,13 +55,7 @@ fn a_topic_inherits_the_most_specific_broker_key_and_overrides_it() {
     ]);
     let topic = TopicConfig::resolve(&own, &defaults).unwrap();
     assert_eq!(topic.compression, Compression::Producer);
-    assert_eq!(
-        topic.cleanup_policy,
-        CleanupPolicy {
-            compact: true,
-            delete: false
-        }
-    );
+    assert_eq!(topic.cleanup_policy, CleanupPolicy { compact: true });
     assert_eq!(topic.message_bytes_max, 5000);
 }
 

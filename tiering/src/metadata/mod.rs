@@ -31,6 +31,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
 mod testing;

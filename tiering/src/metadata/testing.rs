@@ -1,9 +1,11 @@
 //! What the tests of the metadata share: registrations, topics, pages, random commands.
 
+use std::sync::Arc;
+
 use weir_protocol::types::{PartitionIndex, Uuid};
 
 use super::{
-    Command, Image,
+    Command, CommandOutcome, CommandRejected, Image, MetadataLog,
     image::{
         configs::{AlterConfigs, ConfigResource, ConfigValues},
         incarnations::{
@@ -14,10 +16,11 @@ use super::{
         producer_ids::AllocateProducerIds,
         topics::{CreatePartitions, CreateTopic, DeleteTopic},
     },
+    open,
 };
 use crate::{
     env::{
-        Rand,
+        Env, Rand,
         testing::{self, SeededRand},
     },
     format::{ObjectKind, ObjectRef, PageRef, StoreId},
@@ -26,6 +29,7 @@ use crate::{
         checkpoint_record::{CheckpointRecord, PageUpdate},
         placement::Placement,
     },
+    store::{DynStore, faulty::FaultyStore, memory::MemoryStore, put::Patience},
 };
 
 pub const CLUSTER: ClusterId = ClusterId(Uuid([9; 16]));
@@ -236,4 +240,54 @@ impl Commands {
         self.0.fill(&mut byte);
         byte[0]
     }
+}
+
+/// An environment, and a memory store that disturbs nothing until told.
+pub fn setup() -> (Env, Arc<FaultyStore>, DynStore) {
+    let env = testing::env(11);
+    let store = FaultyStore::new(Arc::new(MemoryStore::default()), env.clone());
+    (env, store.clone(), store)
+}
+
+/// Opens the log and registers broker 1.
+pub async fn started(env: &Env, store: &DynStore, process_number: u8) -> MetadataLog {
+    let replayed = open(env.clone(), store.clone(), CLUSTER, Patience::Forever)
+        .await
+        .unwrap();
+    let (log, epoch) = replayed
+        .register(registration(1, process_number))
+        .await
+        .unwrap();
+    assert_eq!(log.incarnation(), incarnation(1, epoch.0));
+    log
+}
+
+/// A topic with an id of its own.
+pub fn topic(n: u32) -> Command {
+    let Command::CreateTopic(mut command) = create_topic(&format!("t{n}"), 1) else {
+        unreachable!("create_topic creates a topic");
+    };
+    let mut id = [1; 16];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    command.id = Uuid(id);
+    Command::CreateTopic(command)
+}
+
+/// Applies a command that is allowed.
+pub fn ok(image: &mut Image, slot: u64, command: Command) -> CommandOutcome {
+    image.apply(&command, Slot(slot)).unwrap()
+}
+
+/// Applies a command that is not allowed.
+pub fn rejected(image: &mut Image, command: Command) -> CommandRejected {
+    let before = image.state_hash();
+    let rejected = image.apply(&command, Slot(1000)).unwrap_err();
+    assert_eq!(image.state_hash(), before);
+    rejected
+}
+
+pub fn register(broker: u32) -> Command {
+    Command::RegisterBroker(RegisterBroker {
+        registration: registration(broker, broker as u8),
+    })
 }

@@ -74,46 +74,64 @@ impl Shard {
         } else {
             Ok(())
         };
-        let metadata_max = fx.config.offset_metadata_max_units;
-        let commit_timestamp_ms = ctx.now.wall_ms;
-        let expire_timestamp_ms = request
-            .retention_ms
-            .map(|retention| commit_timestamp_ms.saturating_add(retention));
-
-        let mut answer = Vec::new();
-        for topic in request.topics {
-            let found = resolve(&topic.topic, ctx.topics);
-            let mut results = Vec::new();
-            for asked in topic.partitions {
-                let result = match &found {
-                    Err(error) => Err(*error),
-                    Ok((_, info)) if !exists(asked.partition, *info) => {
-                        Err(GroupError::UnknownTopicOrPartition)
-                    }
-                    Ok((name, info)) => accepted
-                        .and(check_metadata(&asked.metadata, metadata_max))
-                        .map(|()| (name, info.id)),
-                };
-                if let Ok((name, topic_id)) = result {
-                    let value = CommittedOffset {
-                        offset: asked.offset,
-                        leader_epoch: asked.leader_epoch,
-                        metadata: asked.metadata,
-                        commit_timestamp_ms,
-                        expire_timestamp_ms,
-                        topic_id,
-                    };
-                    let group = &request.group;
-                    fx.write(record::offset_commit(group, name, asked.partition, &value));
-                }
-                results.push((asked.partition, result.err()));
-            }
-            answer.push(CommittedTopic {
-                topic: topic.topic,
-                partitions: results,
-            });
-        }
+        let commit = Accepted {
+            accepted,
+            commit_timestamp_ms: ctx.now.wall_ms,
+            expire_timestamp_ms: request
+                .retention_ms
+                .map(|retention| ctx.now.wall_ms.saturating_add(retention)),
+            group: request.group,
+        };
+        let answer = request
+            .topics
+            .into_iter()
+            .map(|topic| commit.write_topic(topic, ctx.topics, &mut fx))
+            .collect();
         fx.answer(token, Answer::OffsetCommit(answer));
+    }
+}
+
+/// A commit whose sender has been looked at.
+struct Accepted {
+    group: GroupId,
+    accepted: Result<(), GroupError>,
+    commit_timestamp_ms: i64,
+    expire_timestamp_ms: Option<i64>,
+}
+
+impl Accepted {
+    fn write_topic(
+        &self,
+        topic: CommitTopic,
+        topics: &dyn TopicLookup,
+        fx: &mut Effects<'_>,
+    ) -> CommittedTopic {
+        let found = resolve(&topic.topic, topics);
+        let mut write = |asked: CommitPartition| -> Result<(), GroupError> {
+            let (name, info) = found.as_ref().map_err(|error| *error)?;
+            if !exists(asked.partition, *info) {
+                return Err(GroupError::UnknownTopicOrPartition);
+            }
+            self.accepted?;
+            check_metadata(&asked.metadata, fx.config.offset_metadata_max_units)?;
+            let value = CommittedOffset {
+                offset: asked.offset,
+                leader_epoch: asked.leader_epoch,
+                metadata: asked.metadata,
+                commit_timestamp_ms: self.commit_timestamp_ms,
+                expire_timestamp_ms: self.expire_timestamp_ms,
+                topic_id: info.id,
+            };
+            let record = record::offset_commit(&self.group, name, asked.partition, &value);
+            fx.write(record);
+            Ok(())
+        };
+        let partitions = topic.partitions.into_iter();
+        let partitions = partitions.map(|p| (p.partition, write(p).err())).collect();
+        CommittedTopic {
+            topic: topic.topic,
+            partitions,
+        }
     }
 }
 

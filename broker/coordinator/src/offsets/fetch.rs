@@ -123,10 +123,13 @@ impl Found {
         }
     }
 
-    /// Whether the offset was committed to this topic and not to an earlier one of its name. One
-    /// without an id is from before ids were stored.
+    /// Whether the offset may have been committed to this topic: an offset without an id is from
+    /// before ids were stored, and a name without an id proves nothing. Only an id that differs
+    /// tells of an earlier topic of the name. (To hide an offset makes its consumer start over.)
     fn shows(&self, offset: &CommittedOffset) -> bool {
-        self.error.is_none() && (offset.topic_id.is_zero() || offset.topic_id == self.id)
+        let is_other_topic =
+            !offset.topic_id.is_zero() && !self.id.is_zero() && offset.topic_id != self.id;
+        self.error.is_none() && !is_other_topic
     }
 
     fn answer(self, asked: &[PartitionIndex], offsets: Option<&PartitionOffsets>) -> FetchedTopic {

@@ -110,11 +110,21 @@ fn offsets_of_an_earlier_topic_of_the_name_are_hidden() {
 }
 
 #[test]
-fn offsets_of_a_topic_that_is_gone_are_hidden() {
+fn offsets_of_a_topic_that_is_gone_are_shown_until_they_are_deleted() {
     let mut t = test();
     t.set_topic("foo", None);
-    assert_eq!(t.fetch_one("g", "foo", 0), -1);
-    assert_eq!(t.fetch_all("g").len(), 1);
+    assert_eq!(t.fetch_one("g", "foo", 0), 10);
+    assert_eq!(t.fetch_all("g").len(), 3);
+}
+
+#[test]
+fn offsets_without_their_group_are_hidden() {
+    let mut t = test();
+    // A tombstone of the group alone, as nobody writes it today.
+    t.log.push(crate::record::group_tombstone(&"g".into()));
+    t.fail_over();
+    assert_eq!(t.fetch("g", "foo", &[0]), [nothing(0)]);
+    assert_eq!(t.fetch_all("g"), []);
 }
 
 #[test]

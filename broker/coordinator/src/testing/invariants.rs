@@ -22,11 +22,13 @@ pub(crate) fn check(shard: &Shard) {
         stored.keys().eq(shard.groups.keys()),
         "a live group for every stored one"
     );
+    check_no_timer_is_left_over(shard);
     for (id, group) in &shard.groups {
         check_group(group);
         check_timers(shard, group);
         if matches!(group.state(), GroupState::Empty | GroupState::Stable) {
             let image = ClassicGroup::from_stored(id.clone(), &stored[id], ANY_TIME);
+            assert_eq!(group.subscribed_topics(), image.subscribed_topics());
             let (live, image) = (comparable(group), comparable(&image));
             assert_eq!(live, image, "the durable image of {id} is the group");
         }
@@ -48,6 +50,12 @@ pub(crate) fn check_group(group: &ClassicGroup) {
     assert!(group.pending.iter().all(|id| !ids.contains(id)));
     assert!(group.pending_sync.iter().all(|id| ids.contains(id)));
 
+    if matches!(
+        group.state(),
+        GroupState::Empty | GroupState::PreparingRebalance
+    ) {
+        assert!(group.pending_sync.is_empty());
+    }
     let awaiting = group.members().filter(|m| m.is_awaiting_join()).count();
     assert_eq!(group.awaiting_join_count(), awaiting);
     if group.state() != GroupState::PreparingRebalance {
@@ -71,6 +79,19 @@ pub(crate) fn check_group(group: &ClassicGroup) {
         }
     }
     assert_eq!(group.protocol_counts, counts);
+}
+
+fn check_no_timer_is_left_over(shard: &Shard) {
+    for key in shard.timers.keys() {
+        let is_needed = match key {
+            TimerKey::Expiry => true,
+            TimerKey::Join(id) | TimerKey::Sync(id) => shard.groups.contains_key(id),
+            TimerKey::Member(id, member) => shard.groups.get(id).is_some_and(|group| {
+                group.member(member.as_str()).is_some() || group.pending.contains(member)
+            }),
+        };
+        assert!(is_needed, "{key:?}");
+    }
 }
 
 /// Nobody can be forgotten: whoever may fail has a deadline.

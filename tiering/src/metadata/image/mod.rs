@@ -16,7 +16,9 @@ mod rejected;
 pub mod topics;
 
 #[cfg(test)]
-mod image_tests;
+mod ownership_tests;
+#[cfg(test)]
+mod topics_tests;
 
 use std::sync::Arc;
 

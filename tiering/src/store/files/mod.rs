@@ -8,9 +8,12 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod altered;
+mod direct;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 mod sim;
+#[cfg(any(test, feature = "testing"))]
+mod sim_process;
 #[cfg(test)]
 mod sim_tests;
 
@@ -22,7 +25,9 @@ use bytes::Bytes;
 pub use altered::Altered;
 pub use real::RealFiles;
 #[cfg(any(test, feature = "testing"))]
-pub use sim::{Call, SimDisk, SimFiles};
+pub use sim::{Call, SimDisk};
+#[cfg(any(test, feature = "testing"))]
+pub use sim_process::SimFiles;
 
 /// See the module.
 pub trait Files: Send + Sync + 'static {

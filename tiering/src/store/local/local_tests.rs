@@ -150,6 +150,23 @@ async fn a_taken_name_that_cannot_be_made_durable_is_fatal() {
     }
 }
 
+#[tokio::test]
+async fn an_answered_large_put_survives_a_power_loss() {
+    for seed in 0..50 {
+        let disk = SimDisk::default();
+        let store = simulated(&disk);
+        let key = Key::new("data/1");
+        for content in ["first", "second"] {
+            store
+                .put_large(&key, &Body::from(Bytes::from(content)))
+                .await
+                .unwrap();
+        }
+        disk.power_loss(&SeededRand::new(seed));
+        assert_eq!(get(&simulated(&disk), "data/1").await.unwrap(), "second");
+    }
+}
+
 /// Fails the fsync that follows a refused link.
 struct Replaying(SimFiles);
 
@@ -257,9 +274,8 @@ async fn a_put_that_nobody_waits_for_still_happens() {
     for n in 0..20 {
         let name = format!("a/{n}");
         let mut pending = Box::pin(put(&store, &name));
-        // Polled once, then dropped.
-        let polled = futures::future::poll_immediate(&mut pending).await;
-        assert!(polled.is_none());
+        // Polled once, then dropped: nearly always long before its answer.
+        let _ = futures::future::poll_immediate(&mut pending).await;
     }
     let done = async {
         while store.list("a/", None, 100).await.unwrap().len() < 20 {

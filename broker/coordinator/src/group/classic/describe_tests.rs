@@ -45,6 +45,41 @@ fn a_group_in_another_state_shows_neither_protocol_nor_subscriptions() {
 }
 
 #[test]
+fn a_rebalance_shows_the_last_assignment_unless_that_never_came() {
+    let mut t = GroupTest::new();
+    t.stabilize(vec![join(), join()]);
+    t.join(join());
+    let described = t.describe(G);
+    assert_eq!(described.state, PreparingRebalance);
+    let has_part: Vec<bool> = described
+        .members
+        .iter()
+        .map(|m| !m.assignment.is_empty())
+        .collect();
+    assert_eq!(has_part, [true, true, false]);
+
+    let mut t = GroupTest::new();
+    let joined = t.stabilize(vec![join(), join()]);
+    for member in &joined {
+        t.join(join().member(&member.member));
+    }
+    assert_eq!(t.state(G), CompletingRebalance);
+    assert!(
+        t.describe(G)
+            .members
+            .iter()
+            .all(|m| !m.assignment.is_empty())
+    );
+    t.join(join());
+    assert!(
+        t.describe(G)
+            .members
+            .iter()
+            .all(|m| m.assignment.is_empty())
+    );
+}
+
+#[test]
 fn a_missing_group_is_dead_and_since_version_6_not_found() {
     let mut t = GroupTest::new();
     for supports_group_id_not_found in [false, true] {

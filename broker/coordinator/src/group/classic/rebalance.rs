@@ -117,7 +117,6 @@ impl ClassicGroup {
         self.generation = self.generation.checked_add(1).unwrap_or(0);
         self.protocol = self.select_protocol();
         self.update_subscribed_topics();
-        self.pending_sync.clear();
     }
 
     fn begin_empty_generation(&mut self, fx: &mut Effects<'_>) {

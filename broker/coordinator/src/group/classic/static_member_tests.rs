@@ -174,6 +174,45 @@ fn two_starts_of_one_instance_during_the_initial_delay_are_one_member() {
 }
 
 #[test]
+fn a_new_member_that_restarts_while_it_waits_is_no_longer_new() {
+    let mut t = GroupTest::new();
+    let slow = |i| request(i).session_ms(60_000).rebalance_ms(60_000);
+    let leader = t.stabilize(vec![slow("a")])[0].member.clone();
+    t.join(request("b"));
+    let token = t.join(request("b"));
+    // Longer than its session, which does not count while it waits.
+    t.sleep_ms(30_000);
+    assert!(t.is_parked(token));
+    t.join(slow("a").member(&leader));
+    assert_eq!(t.joined(token).generation, 2);
+}
+
+#[test]
+fn a_return_counts_as_having_asked_for_the_assignment() {
+    let mut t = GroupTest::new();
+    let long = |i| request(i).session_ms(60_000);
+    let joined = t.join_all(vec![long("a"), long("b")]);
+    t.sync(&joined[0]);
+    let token = t.join(long("b"));
+    assert_eq!(t.joined(token).generation, 1);
+    // The sync deadline passes without effect.
+    t.sleep_ms(20_000);
+    assert_eq!((t.state(G), t.member_count(G)), (Stable, 2));
+}
+
+#[test]
+fn a_return_with_another_subscription_changes_what_the_group_consumes() {
+    let mut t = GroupTest::new();
+    t.stabilize(vec![request("a")]);
+    let mut other = request("a");
+    other.protocols[0].metadata = subscription(&["new"]);
+    t.join(other);
+    assert_eq!(t.state(G), Stable);
+    assert!(t.group(G).is_subscribed_to("new"));
+    assert!(!t.group(G).is_subscribed_to("foo"));
+}
+
+#[test]
 fn every_return_gets_another_id() {
     let mut t = GroupTest::new();
     let mut ids = vec![t.stabilize(vec![request("a")])[0].member.clone()];
