@@ -1,8 +1,8 @@
 //! The one list of the APIs that are served.
 
 use super::{
-    Answer, ApiEntry, api_versions, describe_cluster, fetch, init_producer_id, list_offsets,
-    metadata, produce,
+    Answer, ApiEntry, api_versions, create_partitions, create_topics, delete_topics,
+    describe_cluster, describe_configs, fetch, init_producer_id, list_offsets, metadata, produce,
 };
 
 /// An API whose handler is an async function from request to response.
@@ -29,7 +29,11 @@ pub fn all() -> Vec<ApiEntry> {
             call: produce::call,
         },
         api!(api_versions),
+        api!(create_partitions),
+        api!(create_topics),
+        api!(delete_topics),
         api!(describe_cluster),
+        api!(describe_configs),
         api!(fetch),
         api!(init_producer_id),
         api!(list_offsets),

@@ -7,7 +7,11 @@
 
 mod api_versions;
 mod context;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 mod dispatch;
 mod fetch;
 mod init_producer_id;
@@ -15,6 +19,7 @@ mod list;
 mod list_offsets;
 mod metadata;
 mod produce;
+mod topic_changes;
 
 use std::ops::RangeInclusive;
 
