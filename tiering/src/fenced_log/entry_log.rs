@@ -144,7 +144,7 @@ impl EntryLog {
         {
             return Ok(Appended::Superseded { snapshot });
         }
-        self.note_end(now);
+        self.note_look(now);
         Ok(Appended::Created)
     }
 
@@ -189,7 +189,16 @@ impl EntryLog {
         self.slots.read(|| self.slots.store.get(&key)).await
     }
 
+    /// The end was seen at `at`. To one who slept, a deleted entry looks like the end: then only a look
+    /// for snapshots counts.
     fn note_end(&self, at: Duration) {
+        let mut known = self.end_known.lock().expect("no panic inside");
+        if at.saturating_sub(*known) <= IDLE_MAX {
+            *known = at.max(*known);
+        }
+    }
+
+    fn note_look(&self, at: Duration) {
         let mut known = self.end_known.lock().expect("no panic inside");
         *known = at.max(*known);
     }
