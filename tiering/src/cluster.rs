@@ -197,6 +197,7 @@ pub fn decode(bytes: &Bytes) -> Result<Opened, ClusterError> {
     if identity.kind != ObjectKind::Cluster {
         return Err(invalid(format!("its kind is {:?}", identity.kind)));
     }
+    object.expect_no_body().map_err(ClusterError::Damaged)?;
     let record = ClusterRecord::decode(object.footer);
     let record = record.map_err(|error| invalid(error.to_string()))?;
     if record.format_level > FORMAT_LEVEL {

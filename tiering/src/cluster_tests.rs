@@ -1,3 +1,5 @@
+//! Creating, opening and refusing clusters, also by several starters through a store in trouble.
+
 use std::sync::Arc;
 
 use weir_protocol::types::Uuid;

@@ -8,59 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::{
+    address::HostPort,
     error::ConfigError,
     key::Class,
     layers::{Settings, Source},
     machine::Machine,
     value::Value,
 };
-
-/// A host (name or address, IPv6 without brackets) and a port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostPort {
-    /// Empty: all interfaces, as in Kafka.
-    pub host: String,
-    /// 0: any free port (a listener) or the one that was bound (an advertised address).
-    pub port: u16,
-}
-
-impl std::fmt::Display for HostPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl HostPort {
-    /// Parses `HOST:PORT` or `[V6]:PORT`; the host may be empty.
-    pub fn parse(text: &str) -> Result<HostPort, String> {
-        let (host, port) = text.rsplit_once(':').ok_or("it must end in :PORT")?;
-        let bare = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').ok_or("a '[' without a ']'")?,
-            None => host,
-        };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
-        if let Some(bad) = bare.chars().find(|&c| !allowed(c)) {
-            return Err(format!("a host cannot contain '{bad}'"));
-        }
-        let port = port
-            .parse()
-            .map_err(|_| format!("'{port}' is not a port (0 to 65535)"))?;
-        Ok(HostPort {
-            host: bare.to_owned(),
-            port,
-        })
-    }
-
-    /// An address that stands for all interfaces, so that nobody can connect to it from elsewhere.
-    fn is_wildcard(&self) -> bool {
-        let address = self.host.parse::<std::net::IpAddr>();
-        address.is_ok_and(|address| address.is_unspecified())
-    }
-}
 
 /// One listener of the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +32,7 @@ pub struct Listeners {
     /// Those to bind, at least one.
     pub bind: Vec<Listener>,
     /// Names of configured listeners that belong to a Kafka controller: not bound, worth a WARN.
-    pub not_bound: Vec<String>,
-    /// The listener that brokers use among themselves; one of `bind`.
-    pub inter_broker: String,
+    pub(super) not_bound: Vec<String>,
 }
 
 struct Endpoint {
@@ -105,7 +57,7 @@ pub fn resolve(settings: &Settings, machine: &Machine) -> Result<Listeners, Conf
     }
     check_protocols(settings, &bound)?;
     let advertised = advertised(settings, &bound, &controllers, machine)?;
-    let inter_broker = inter_broker(settings, &bound)?;
+    check_inter_broker(settings, &bound)?;
     Ok(Listeners {
         bind: bound
             .into_iter()
@@ -120,7 +72,6 @@ pub fn resolve(settings: &Settings, machine: &Machine) -> Result<Listeners, Conf
             .into_iter()
             .map(|endpoint| endpoint.name)
             .collect(),
-        inter_broker,
     })
 }
 
@@ -336,35 +287,27 @@ fn advertised_by_default(endpoint: &Endpoint, machine: &Machine) -> Result<HostP
     })
 }
 
-fn inter_broker(settings: &Settings, bound: &[Endpoint]) -> Result<String, ConfigError> {
+/// Until there are several brokers the name has no other use than to be right.
+fn check_inter_broker(settings: &Settings, bound: &[Endpoint]) -> Result<(), ConfigError> {
     const KEY: &str = "inter.broker.listener.name";
-    match text(settings, KEY) {
-        None => {
-            let plaintext = bound.iter().find(|endpoint| endpoint.name == "PLAINTEXT");
-            Ok(plaintext.unwrap_or(&bound[0]).name.clone())
-        }
-        Some(_)
-            if settings
-                .explicit("security.inter.broker.protocol")
-                .is_some() =>
-        {
-            Err(rule(
-                settings,
-                KEY,
-                "only one of it and security.inter.broker.protocol may be set".to_owned(),
-            ))
-        }
-        Some(name) => {
-            let name = name.to_uppercase();
-            if bound.iter().any(|endpoint| endpoint.name == name) {
-                Ok(name)
-            } else {
-                Err(rule(
-                    settings,
-                    KEY,
-                    "it must be one of listeners".to_owned(),
-                ))
-            }
-        }
+    let Some(name) = text(settings, KEY) else {
+        return Ok(());
+    };
+    if settings
+        .explicit("security.inter.broker.protocol")
+        .is_some()
+    {
+        let reason = "only one of it and security.inter.broker.protocol may be set";
+        return Err(rule(settings, KEY, reason.to_owned()));
+    }
+    let name = name.to_uppercase();
+    if bound.iter().any(|endpoint| endpoint.name == name) {
+        Ok(())
+    } else {
+        Err(rule(
+            settings,
+            KEY,
+            "it must be one of listeners".to_owned(),
+        ))
     }
 }

@@ -6,18 +6,21 @@
 //! Invariant: overrides that passed `validate` resolve.
 
 use std::collections::BTreeMap;
+use weir_protocol::records::{self, Codec};
 
 use super::{
     error::ConfigError,
+    key::{Class, Reason},
     layers::Settings,
-    topic_keys::{self, Scale, Synonym, TopicKey},
+    topic_keys::{self, Synonym, TopicKey},
     value::{self, Value},
 };
 
 /// Settings that a topic has of its own, by name, in the text form that the client sent.
 pub type Overrides = BTreeMap<String, String>;
 
-/// Longest value of an override (ConfigurationControlManager: Short.MAX_VALUE).
+/// Longest value of an override, in UTF-16 units (ConfigurationControlManager: Short.MAX_VALUE; its
+/// message says bytes).
 pub const VALUE_CHARS_MAX: usize = 32_767;
 
 /// What `compression.type` asks of the broker.
@@ -38,6 +41,21 @@ pub enum Compression {
     },
 }
 
+impl Compression {
+    /// The codec that batches must have; `None`: whatever the producer chose.
+    pub fn target(self) -> Option<records::Compression> {
+        let with = |codec, level| Some(records::Compression { codec, level });
+        match self {
+            Compression::Producer => None,
+            Compression::Uncompressed => with(Codec::None, None),
+            Compression::Gzip { level } => with(Codec::Gzip, Some(level)),
+            Compression::Snappy => with(Codec::Snappy, None),
+            Compression::Lz4 { level } => with(Codec::Lz4, Some(level)),
+            Compression::Zstd { level } => with(Codec::Zstd, Some(level)),
+        }
+    }
+}
+
 /// What `message.timestamp.type` asks of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
@@ -45,15 +63,15 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// `cleanup.policy`. Neither: records stay for ever.
+/// `cleanup.policy`, as far as this version acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
+    /// Records without a key are refused.
     pub compact: bool,
-    pub delete: bool,
 }
 
-/// The settings of one topic that the broker acts on or soon will.
-#[derive(Clone, Debug, PartialEq)]
+/// The settings of one topic that the broker acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {
     pub cleanup_policy: CleanupPolicy,
     pub compression: Compression,
@@ -64,16 +82,6 @@ pub struct TopicConfig {
     pub timestamp_before_max_ms: i64,
     /// How far a record's CreateTime may lie after the broker's clock.
     pub timestamp_after_max_ms: i64,
-    /// -1: no limit.
-    pub retention_ms: i64,
-    /// Per partition; -1: no limit.
-    pub retention_bytes: i64,
-    pub delete_retention_ms: i64,
-    pub compaction_lag_min_ms: i64,
-    pub compaction_lag_max_ms: i64,
-    pub cleanable_dirty_ratio_min: f64,
-    pub segment_bytes: u32,
-    pub segment_ms: i64,
 }
 
 /// A topic's settings that cannot be accepted: Kafka's INVALID_CONFIG (40) with this message.
@@ -84,7 +92,7 @@ pub enum TopicConfigError {
     #[error("Null value not supported for topic configs: {name}")]
     NullValue { name: String },
     #[error(
-        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_CHARS_MAX} characters."
+        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_CHARS_MAX} bytes."
     )]
     ValueTooLong { name: String },
     #[error("Invalid value {value} for configuration {name}: {reason}")]
@@ -149,13 +157,19 @@ fn inherited(topic_key: &TopicKey, settings: &Settings) -> Value {
 }
 
 fn scaled(synonym: &Synonym, value: &Value) -> Value {
-    match (synonym.scale, value) {
-        (Scale::RetentionMillis(_), Value::Number(n)) if *n < 0 => Value::Number(-1),
-        (Scale::Millis(factor) | Scale::RetentionMillis(factor), Value::Number(n)) => {
-            Value::Number(n.saturating_mul(factor))
+    match value {
+        Value::Number(number) => {
+            let text = synonym.scale.apply(&number.to_string());
+            Value::Number(text.parse().expect("a scaled number is a number"))
         }
-        (_, value) => value.clone(),
+        value => value.clone(),
     }
+}
+
+/// Whether a topic has settings of its own that should free space, which this version never does.
+pub fn expects_space(overrides: &Overrides) -> bool {
+    let mut keys = overrides.keys().filter_map(|name| topic_keys::find(name));
+    keys.any(|topic_key| topic_key.key.class == Class::Accepted(Reason::FreesNoSpace))
 }
 
 /// Checks the settings of a topic that is to be created (or altered): names, values, and what they
@@ -173,7 +187,7 @@ pub fn validate<'a>(
         let Some(text) = text else {
             return Err(TopicConfigError::NullValue { name });
         };
-        if text.chars().nth(VALUE_CHARS_MAX).is_some() {
+        if text.encode_utf16().nth(VALUE_CHARS_MAX).is_some() {
             return Err(TopicConfigError::ValueTooLong { name });
         }
         parse(topic_key, text)?;
@@ -225,41 +239,26 @@ impl TopicConfig {
             Value::Number(number) => number,
             _ => unreachable!("{name} is declared as a number"),
         };
-        let size = |name: &str| u32::try_from(number(name)).unwrap_or(0);
         Ok(TopicConfig {
             cleanup_policy: cleanup_policy(&values["cleanup.policy"]),
             compression: compression(&values),
-            message_bytes_max: size("max.message.bytes"),
+            message_bytes_max: u32::try_from(number("max.message.bytes")).unwrap_or(0),
             timestamp_type: match &values["message.timestamp.type"] {
                 Value::Text(text) if text == "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
             },
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
-            retention_ms: number("retention.ms"),
-            retention_bytes: number("retention.bytes"),
-            delete_retention_ms: number("delete.retention.ms"),
-            compaction_lag_min_ms: number("min.compaction.lag.ms"),
-            compaction_lag_max_ms: number("max.compaction.lag.ms"),
-            cleanable_dirty_ratio_min: match values["min.cleanable.dirty.ratio"] {
-                Value::Real(ratio) => ratio,
-                _ => unreachable!("min.cleanable.dirty.ratio is declared as a real number"),
-            },
-            segment_bytes: size("segment.bytes"),
-            segment_ms: number("segment.ms"),
         })
     }
 }
 
 fn cleanup_policy(value: &Value) -> CleanupPolicy {
-    let has = |policy: &str| match value {
-        Value::List(policies) => policies.iter().any(|name| name == policy),
+    let compact = match value {
+        Value::List(policies) => policies.iter().any(|name| name == "compact"),
         _ => false,
     };
-    CleanupPolicy {
-        compact: has("compact"),
-        delete: has("delete"),
-    }
+    CleanupPolicy { compact }
 }
 
 fn compression(values: &BTreeMap<&'static str, Value>) -> Compression {

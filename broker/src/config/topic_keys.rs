@@ -25,6 +25,19 @@ pub enum Scale {
     RetentionMillis(i64),
 }
 
+impl Scale {
+    /// The text of the topic setting for the text of the broker key. Text that is no number is kept.
+    pub fn apply(self, text: &str) -> String {
+        match (self, text.parse::<i64>()) {
+            (Scale::RetentionMillis(_), Ok(number)) if number < 0 => "-1".to_owned(),
+            (Scale::Millis(factor) | Scale::RetentionMillis(factor), Ok(number)) => {
+                number.saturating_mul(factor).to_string()
+            }
+            _ => text.to_owned(),
+        }
+    }
+}
+
 /// A broker key that gives a topic setting its default.
 #[derive(Clone, Copy, Debug)]
 pub struct Synonym {

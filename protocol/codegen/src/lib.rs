@@ -3,9 +3,14 @@
 //! The generated files are checked in, so that a build needs nothing and a reader sees the code;
 //! `tests/checked_in_code_is_current.rs` proves that they are what the schemas say.
 
+/// Appends one formatted line to a `String`.
+macro_rules! line {
+    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a String takes everything") };
+}
+
 mod emit;
 mod rust_type;
-mod schema;
+pub mod schema;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -25,11 +30,7 @@ pub fn protocol_dir() -> PathBuf {
 /// Generates all files below `protocol/src`, formatted by rustfmt in `scratch`, an empty directory.
 pub fn generate(protocol: &Path, scratch: &Path) -> Result<Files, Box<dyn Error>> {
     let schema = protocol.join("schema");
-    let mut messages = Vec::new();
-    for path in schema_files(&schema)? {
-        let parsed = schema::parse(&fs::read_to_string(&path)?);
-        messages.extend(parsed.map_err(|e| format!("{}: {e}", path.display()))?);
-    }
+    let messages = read_schemas(protocol)?;
     let mut modules: Vec<(String, &schema::Message)> =
         messages.iter().map(|m| (snake(m.name()), m)).collect();
     modules.sort_by(|a, b| a.0.cmp(&b.0));
@@ -54,6 +55,16 @@ pub fn generate(protocol: &Path, scratch: &Path) -> Result<Files, Box<dyn Error>
     );
     files.insert("error_code/table.rs".into(), tables::error_codes(&errors));
     format_all(files, scratch)
+}
+
+/// All messages of `protocol/schema`.
+pub fn read_schemas(protocol: &Path) -> Result<Vec<schema::Message>, Box<dyn Error>> {
+    let mut messages = Vec::new();
+    for path in schema_files(&protocol.join("schema"))? {
+        let parsed = schema::parse(&fs::read_to_string(&path)?);
+        messages.extend(parsed.map_err(|e| format!("{}: {e}", path.display()))?);
+    }
+    Ok(messages)
 }
 
 fn schema_files(dir: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {

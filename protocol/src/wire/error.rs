@@ -1,18 +1,22 @@
 //! What is wrong with bytes that could not be read, or a value that could not be written.
 
+use std::fmt;
 use thiserror::Error;
 
 /// The bytes are not a message of this version. Names the message, the version, the field, the
 /// position in the frame where the field begins, and what is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{message} v{version}, field {field} at byte {position}: {kind}")]
-pub struct DecodeError {
-    /// Boxed, because a `Result` of every primitive carries the error.
-    kind: Box<DecodeErrorKind>,
+#[derive(Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct DecodeError(Box<Detail>);
+
+/// Boxed, because the `Result` of every primitive carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Detail {
     message: &'static str,
     version: i16,
     field: &'static str,
     position: usize,
+    kind: DecodeErrorKind,
 }
 
 impl DecodeError {
@@ -24,36 +28,53 @@ impl DecodeError {
         position: usize,
         kind: DecodeErrorKind,
     ) -> DecodeError {
-        DecodeError {
-            kind: Box::new(kind),
+        DecodeError(Box::new(Detail {
             message,
             version,
             field,
             position,
-        }
+            kind,
+        }))
     }
 
     pub fn kind(&self) -> &DecodeErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// Name of the message, such as `FetchRequest`.
     pub fn message(&self) -> &'static str {
-        self.message
+        self.0.message
     }
 
     pub fn version(&self) -> i16 {
-        self.version
+        self.0.version
     }
 
     /// Name of the field, with its struct where that is not the message itself.
     pub fn field(&self) -> &'static str {
-        self.field
+        self.0.field
     }
 
     /// Where the field begins, in bytes from the start of what the reader was given.
     pub fn position(&self) -> usize {
-        self.position
+        self.0.position
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, version, field) = (self.message, self.version, self.field);
+        write!(
+            f,
+            "{message} v{version}, field {field} at byte {}: {}",
+            self.position, self.kind
+        )
+    }
+}
+
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 

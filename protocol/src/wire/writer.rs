@@ -182,6 +182,18 @@ impl Writer {
 
     #[inline]
     pub fn uvarint(&mut self, value: u32) {
+        // Not through an array: a store of bytes that is loaded as a word stalls the processor.
+        if value < 0x80 {
+            self.small.push(value as u8);
+        } else if value < 0x4000 {
+            let pair = [value as u8 | 0x80, (value >> 7) as u8];
+            self.small.extend_from_slice(&pair);
+        } else {
+            self.uvarint_long(value);
+        }
+    }
+
+    fn uvarint_long(&mut self, value: u32) {
         let (bytes, length) = uvarint_bytes(value);
         self.small.extend_from_slice(&bytes[..length]);
     }
@@ -281,6 +293,14 @@ impl Writer {
                 value.write(self, version);
             }
             None => self.i8(-1),
+        }
+    }
+
+    #[inline]
+    pub fn nullable_tagged_struct<T: Wire>(&mut self, value: Option<&T>, version: i16) {
+        self.uvarint(u32::from(value.is_some()));
+        if let Some(value) = value {
+            value.write(self, version);
         }
     }
 

@@ -16,6 +16,8 @@ pub enum TaskKind {
     WalFlush,
     /// Appends to the metadata log. Never cancelled while it holds a slot.
     MetadataWriter,
+    /// Writes one snapshot of the metadata.
+    MetadataSnapshot,
     /// Writes checkpoints.
     Checkpoint,
     /// Accepts connections of one listener.
@@ -24,6 +26,8 @@ pub enum TaskKind {
     Connection,
     /// One partition of a group coordinator.
     Coordinator,
+    /// Creates a topic because a client asked for its metadata.
+    AutoCreate,
     /// Admin HTTP.
     Admin,
     /// Periodic sweeps (producer ids, offsets, metrics upkeep).

@@ -89,7 +89,7 @@ impl EntryLog {
         let asked = self.slots.env.clock.boot();
         let found = self.read_slot(slot).await?;
         if found.is_none() {
-            self.note_end(asked);
+            self.note_missing(asked);
         }
         Ok(found)
     }
@@ -107,7 +107,7 @@ impl EntryLog {
                 match read? {
                     Some(bytes) => out.push(bytes),
                     None => {
-                        self.note_end(asked);
+                        self.note_missing(asked);
                         return Ok(out);
                     }
                 }
@@ -144,7 +144,7 @@ impl EntryLog {
         {
             return Ok(Appended::Superseded { snapshot });
         }
-        self.note_look(now);
+        self.note_end(now);
         Ok(Appended::Created)
     }
 
@@ -189,16 +189,16 @@ impl EntryLog {
         self.slots.read(|| self.slots.store.get(&key)).await
     }
 
-    /// The end was seen at `at`. To one who slept, a deleted entry looks like the end: then only a look
-    /// for snapshots counts.
-    fn note_end(&self, at: Duration) {
+    /// A slot was missing. That is the end only if the end was known not long before: to one who
+    /// slept, an entry that was deleted behind a snapshot looks the same.
+    fn note_missing(&self, at: Duration) {
         let mut known = self.end_known.lock().expect("no panic inside");
         if at.saturating_sub(*known) <= IDLE_MAX {
             *known = at.max(*known);
         }
     }
 
-    fn note_look(&self, at: Duration) {
+    fn note_end(&self, at: Duration) {
         let mut known = self.end_known.lock().expect("no panic inside");
         *known = at.max(*known);
     }

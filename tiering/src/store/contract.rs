@@ -196,6 +196,9 @@ impl Suite<'_> {
             body.push(Bytes::copy_from_slice(&piece.to_le_bytes()));
         }
         body.push(Bytes::from(vec![7; 3 << 20]));
+        for piece in 0..3000u32 {
+            body.push(Bytes::copy_from_slice(&[piece as u8]));
+        }
         let key = Key::new("b/pieces");
         kept(
             promise,

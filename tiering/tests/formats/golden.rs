@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use weir_tiering::{
+    cluster::open_or_create,
     format::{
         FormatError,
         checkpoint::{decode_checkpoint, decode_page},
@@ -16,11 +17,14 @@ use weir_tiering::{
         wal::{WalTail, decode_wal, decode_wal_tail},
     },
     ids::PutId,
+    keys,
+    store::{Store, memory::MemoryStore},
 };
 
 use crate::{
     checkpoint::small_checkpoint,
-    wal::{bytes_of, small_wal, some_seal, wide_wal},
+    metadata::{check_golden, entry_object, snapshot_object},
+    wal::{CLUSTER, bytes_of, small_wal, some_seal, wide_wal},
 };
 
 /// What this build writes. `exact`: byte for byte; the others hold zstd frames, whose bytes may change
@@ -37,13 +41,39 @@ fn golden_files() -> Vec<Golden> {
         exact,
         written_today: bytes_of(object),
     };
+    let cluster = created_cluster();
     let seal = weir_tiering::format::seal::build_seal(&some_seal(), PutId([1; 16]));
     vec![
         golden("v1/wal", true, &small_wal().object),
         golden("v1/wal-compressed", false, &wide_wal(120).object),
         golden("v1/seal", true, &seal),
+        golden("v1/metadata-entry", true, &entry_object()),
+        golden("v1/metadata-snapshot", true, &snapshot_object()),
+        Golden {
+            name: "v1/cluster",
+            exact: false, // it names the version of the software
+            written_today: cluster,
+        },
         golden("v1/checkpoint", true, &small_checkpoint().0.object),
     ]
+}
+
+/// The object `cluster` of a new store.
+fn created_cluster() -> Bytes {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let env = weir_tiering::env::testing::env(1);
+        let store = MemoryStore::default();
+        let opened = open_or_create(&env, &store, Some(CLUSTER), true)
+            .await
+            .unwrap();
+        assert!(opened.created);
+        store.get(&keys::cluster()).await.unwrap()
+    })
 }
 
 pub fn path_of(name: &str) -> PathBuf {
@@ -98,6 +128,10 @@ fn golden_files_are_read_and_still_written_the_same() {
     assert!(today.controls.compressed && stored.footer.controls.compressed);
     assert_eq!(stored.footer.rows, today.rows);
     assert_eq!(decode_seal(&read("v1/seal")), Ok(some_seal()));
+    check_golden(&read("v1/metadata-entry"), &read("v1/metadata-snapshot"));
+    let cluster = weir_tiering::cluster::decode(&read("v1/cluster")).unwrap();
+    assert_eq!((cluster.cluster_id, cluster.format_level), (CLUSTER, 1));
+    assert_eq!(cluster.probe, "own");
     let checkpoint = decode_checkpoint(&read("v1/checkpoint")).unwrap();
     let (_, pages) = small_checkpoint();
     let stored: Vec<_> = checkpoint
@@ -129,6 +163,27 @@ fn dumps_say_what_is_inside() {
         seal.contains("seals lane 0 of broker 7 epoch 42 at slot 3 (takeover)"),
         "{seal}"
     );
+    let (cluster, _) = text_of(&read("v1/cluster"));
+    let line = format!("cluster {CLUSTER} of format level 1, probe result 'own'");
+    assert!(cluster.contains(&line), "{cluster}");
+    let (entry, _) = text_of(&read("v1/metadata-entry"));
+    let (snapshot, _) = text_of(&read("v1/metadata-snapshot"));
+    for line in [
+        "entry before   0102030405060708090a0b0c0d0e0f10",
+        r#"CreateTopic { name: "gone", id: AwMDAwMDAwMDAwMDAwMDAw"#,
+    ] {
+        assert!(entry.contains(line), "{line}\n{entry}");
+    }
+    for line in [
+        "the state after entry 42",
+        "controller broker 7 epoch 42",
+        "next producer id 1000",
+        r#"TopicRecord { name: "orders", id: AQEBAQEBAQEBAQEBAQEBAQ, partitions: 5"#,
+        "PG 3 PgRecord",
+    ] {
+        assert!(snapshot.contains(line), "{line}\n{snapshot}");
+    }
+    assert!(!snapshot.contains("gone"), "{snapshot}");
     let (checkpoint, _) = text_of(&read("v1/checkpoint"));
     for line in [
         "PG 200 ownership epoch 4",

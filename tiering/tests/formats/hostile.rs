@@ -11,6 +11,7 @@ use weir_tiering::format::{
 
 use crate::{
     checkpoint::small_checkpoint,
+    metadata::{entry_object, snapshot_object},
     wal::{bytes_of, small_wal, some_seal, wide_wal},
 };
 
@@ -75,15 +76,17 @@ fn objects() -> Vec<Bytes> {
         bytes_of(&wide_wal(120).object),
         bytes_of(&small_checkpoint().0.object),
         bytes_of(&seal),
+        bytes_of(&entry_object()),
+        bytes_of(&snapshot_object()),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn changed_bytes_under_right_checksums_never_panic(
-        which in 0..4usize,
+        which in 0..6usize,
         changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
         in_frame in any::<bool>(),
     ) {

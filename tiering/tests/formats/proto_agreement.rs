@@ -61,18 +61,22 @@ fn parse_proto(text: &str) -> Messages {
     messages
 }
 
-/// Understands `pub struct X {` with `#[prost(type[, label], tag = "n")]` and `pub name: Type,` lines,
+/// Understands, behind a derive of Message or Oneof, `pub struct X {` with `#[prost(type[, label], tag = "n")]` and `pub name: Type,` lines,
 /// and `pub enum X {` with `Variant(Type),` lines, which become the fields of a oneof.
 fn parse_rust(text: &str) -> Messages {
     let mut messages = Messages::new();
     let mut oneofs: BTreeMap<String, String> = BTreeMap::new();
     let mut message = String::new();
     let mut attribute = String::new();
+    let mut derived = false;
     for line in without_comments(&one_line_attributes(text)) {
+        derived |=
+            line.starts_with("#[derive(") && (line.contains("Message") || line.contains("Oneof"));
+        let line = line.trim_start_matches("pub ");
         let opened = line
-            .strip_prefix("pub struct ")
-            .or_else(|| line.strip_prefix("pub enum "));
-        if let Some(rest) = opened {
+            .strip_prefix("struct ")
+            .or_else(|| line.strip_prefix("enum "));
+        if let Some(rest) = opened.filter(|_| std::mem::take(&mut derived)) {
             message = rest.trim_end_matches('{').trim().to_string();
             messages.insert(message.clone(), vec![]);
         } else if let Some(rest) = line.strip_prefix("#[prost(") {
@@ -109,11 +113,8 @@ fn one_line_attributes(text: &str) -> String {
 }
 
 fn rust_field(attribute: &str, line: &str) -> Field {
-    let (name, rust_type, oneof) = match line.strip_prefix("pub ") {
-        Some(rest) => {
-            let (name, rust_type) = rest.trim_end_matches(',').split_once(": ").unwrap();
-            (name.to_string(), rust_type, false)
-        }
+    let (name, rust_type, oneof) = match line.trim_end_matches(',').split_once(": ") {
+        Some((name, rust_type)) => (name.to_string(), rust_type, false),
         None => {
             let (variant, rust_type) = line.trim_end_matches("),").split_once('(').unwrap();
             (snake_case(variant), rust_type, true)
@@ -163,6 +164,16 @@ fn the_published_proto_files_describe_the_structs() {
     for (name, proto, rust) in [
         pair!("object.proto", "format/proto/object.rs"),
         pair!("checkpoint.proto", "format/proto/checkpoint.rs"),
+        pair!("cluster.proto", "cluster.rs"),
+        pair!(
+            "metadata.proto",
+            "metadata/proto/mod.rs",
+            "metadata/proto/entry.rs",
+            "metadata/proto/incarnations.rs",
+            "metadata/proto/ownership.rs",
+            "metadata/proto/snapshot.rs",
+            "metadata/proto/topics.rs"
+        ),
     ] {
         let (proto, rust) = (parse_proto(proto), parse_rust(rust));
         assert!(!proto.is_empty());
@@ -179,8 +190,8 @@ fn the_published_proto_files_describe_the_structs() {
 
 #[test]
 fn oneofs_are_compared_too() {
-    let rust = "pub struct A {\n #[prost(\n oneof = \"Kind\",\n tags = \"2, 3\"\n )]\n \
-                pub kind: Option<Kind>,\n}\npub enum Kind {\n #[prost(message, tag = \"2\")]\n \
+    let rust = "#[derive(Message)]\npub struct A {\n #[prost(\n oneof = \"Kind\",\n tags = \"2, 3\"\n )]\n \
+                pub kind: Option<Kind>,\n}\n#[derive(prost::Oneof)]\npub enum Kind {\n #[prost(message, tag = \"2\")]\n \
                 BigOne(B),\n #[prost(bytes = \"vec\", tag = \"3\")]\n Raw(Vec<u8>),\n}";
     let same = "message A {\n oneof kind {\n x.v1.B big_one = 2;\n bytes raw = 3;\n }\n}";
     assert_eq!(parse_proto(same), parse_rust(rust));
@@ -189,7 +200,7 @@ fn oneofs_are_compared_too() {
 
 #[test]
 fn another_number_type_or_label_is_noticed() {
-    let rust = "pub struct A {\n #[prost(uint32, repeated, tag = \"1\")]\n pub b: Vec<u32>,\n}";
+    let rust = "#[derive(Message)]\npub struct A {\n #[prost(uint32, repeated, tag = \"1\")]\n pub b: Vec<u32>,\n}";
     let same = "message A {\n repeated uint32 b = 1;\n}";
     assert_eq!(parse_proto(same), parse_rust(rust));
     for other in [

@@ -4,6 +4,7 @@
 //! Owns: the text. Does not own: reading (the same decoders as everywhere).
 
 mod checkpoint;
+mod metadata;
 mod wal;
 
 use std::fmt;
@@ -14,7 +15,9 @@ use super::{
     FormatError, ObjectHeader, ObjectKind,
     envelope::{OpenObject, TRAILER_LEN, decode_header, decode_trailer, open_object},
     seal::decode_seal,
+    verify::cluster_problem,
 };
+use crate::cluster;
 
 /// Writes what `bytes`, a whole object, say. Never panics; an error names the first problem, which
 /// stands in the text too.
@@ -75,6 +78,9 @@ impl<W: fmt::Write> Dump<'_, W> {
             ObjectKind::Wal => self.wal(bytes),
             ObjectKind::Seal => self.seal(bytes),
             ObjectKind::Checkpoint => self.checkpoint(bytes),
+            ObjectKind::Cluster => self.cluster(bytes),
+            ObjectKind::MetadataEntry => self.metadata_entry(bytes, &open.header.identity),
+            ObjectKind::MetadataSnapshot => self.metadata_snapshot(bytes, &open.header.identity),
             _ => self.raw(open),
         }
     }
@@ -105,6 +111,17 @@ impl<W: fmt::Write> Dump<'_, W> {
                 )
             }
             Err(error) => self.problem("", error),
+        }
+    }
+
+    fn cluster(&mut self, bytes: &Bytes) -> fmt::Result {
+        match cluster::decode(bytes) {
+            Ok(record) => writeln!(
+                self.out,
+                "cluster {} of format level {}, probe result '{}'",
+                record.cluster_id, record.format_level, record.probe
+            ),
+            Err(error) => self.problem("", cluster_problem(error)),
         }
     }
 

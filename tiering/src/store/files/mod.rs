@@ -6,9 +6,14 @@
 //! else: file data is durable after [`Files::sync_file`] or [`Files::sync_path`], a directory entry
 //! after [`Files::sync_dir`] of the directory that holds it.
 
+#[cfg(any(test, feature = "testing"))]
+mod altered;
+mod direct;
 mod real;
 #[cfg(any(test, feature = "testing"))]
 mod sim;
+#[cfg(any(test, feature = "testing"))]
+mod sim_process;
 #[cfg(test)]
 mod sim_tests;
 
@@ -16,9 +21,13 @@ use std::{io, ops::Range};
 
 use bytes::Bytes;
 
+#[cfg(any(test, feature = "testing"))]
+pub use altered::Altered;
 pub use real::RealFiles;
 #[cfg(any(test, feature = "testing"))]
-pub use sim::{Call, SimDisk, SimFiles};
+pub use sim::{Call, SimDisk};
+#[cfg(any(test, feature = "testing"))]
+pub use sim_process::SimFiles;
 
 /// See the module.
 pub trait Files: Send + Sync + 'static {

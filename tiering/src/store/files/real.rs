@@ -19,7 +19,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::{DirEntry, EntryKind, Files, Span, split};
+use super::{
+    DirEntry, EntryKind, Files, Span,
+    direct::{DIRECT_LEN_MIN, DirectWriter},
+    split,
+};
 
 /// Open directories kept; a broker writes into a handful and reads from some dozens.
 const OPEN_DIRS_MAX: usize = 64;
@@ -33,6 +37,7 @@ pub struct RealFiles {
     root: Arc<OwnedFd>,
     /// Newest last.
     open_dirs: Mutex<Vec<(Box<str>, Arc<OwnedFd>)>>,
+    direct: DirectWriter,
 }
 
 impl RealFiles {
@@ -43,6 +48,7 @@ impl RealFiles {
             root_path: root.to_owned(),
             root: Arc::new(fd),
             open_dirs: Mutex::new(Vec::new()),
+            direct: DirectWriter::default(),
         })
     }
 
@@ -169,9 +175,17 @@ impl Files for RealFiles {
     }
 
     fn append(&self, file: &mut OwnedFd, chunks: &[Bytes]) -> io::Result<()> {
+        let len: usize = chunks.iter().map(Bytes::len).sum();
+        let mut done = 0;
+        if len >= DIRECT_LEN_MIN {
+            done = self.direct.write(file, chunks)?;
+        }
         for chunks in chunks.chunks(SLICES_MAX) {
             let mut slices: Vec<_> = chunks.iter().map(|c| io::IoSlice::new(c)).collect();
             let mut rest = &mut slices[..];
+            let here = done.min(rest.iter().map(|slice| slice.len()).sum());
+            io::IoSlice::advance_slices(&mut rest, here);
+            done -= here;
             while !rest.is_empty() {
                 let written = rustix::io::retry_on_intr(|| rustix::io::writev(&*file, rest))?;
                 if written == 0 {

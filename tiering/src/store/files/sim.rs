@@ -5,19 +5,17 @@
 //! by chance, each piece independently. Does not own: timing; every call is atomic.
 //! Invariant: what was made durable survives any number of power losses.
 //!
-//! [`SimDisk`] is the disk; each [`SimFiles`] is one process on it, which can be made to die in the
+//! [`SimDisk`] is the disk; each [`SimFiles`] (`sim_process`) is one process on it, which can be made to die in the
 //! middle of its calls, as `kill -9` does, without the disk losing anything.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    io,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use bytes::Bytes;
 use rustix::io::Errno;
 
-use super::{DirEntry, EntryKind, Files, Span, split};
+use super::{sim_process::SimFiles, split};
 use crate::env::{Rand, testing::below};
 
 /// Calls that can be made to fail.
@@ -39,29 +37,29 @@ pub enum Call {
 #[derive(Clone)]
 pub struct SimDisk(Arc<Mutex<State>>);
 
-struct State {
-    nodes: BTreeMap<NodeId, Node>,
+pub(super) struct State {
+    pub(super) nodes: BTreeMap<NodeId, Node>,
     next_node: NodeId,
     /// Bytes of file data that fit.
-    capacity: Option<u64>,
-    faults: VecDeque<(Call, Errno)>,
-    calls: u64,
+    pub(super) capacity: Option<u64>,
+    pub(super) faults: VecDeque<(Call, Errno)>,
+    pub(super) calls: u64,
 }
 
-type NodeId = u64;
+pub(super) type NodeId = u64;
 const ROOT: NodeId = 0;
 /// A torn write loses whole sectors.
 const SECTOR: usize = 512;
 
 #[derive(Clone)]
-enum Node {
+pub(super) enum Node {
     File(FileNode),
     Dir(DirNode),
 }
 
 #[derive(Clone, Default)]
-struct FileNode {
-    data: Vec<u8>,
+pub(super) struct FileNode {
+    pub(super) data: Vec<u8>,
     /// Bytes from the start that are durable: files are only appended to.
     durable_len: usize,
     /// An fsync failed: the pages count as clean and never reach the disk.
@@ -69,10 +67,10 @@ struct FileNode {
 }
 
 #[derive(Clone, Default)]
-struct DirNode {
-    entries: BTreeMap<String, NodeId>,
+pub(super) struct DirNode {
+    pub(super) entries: BTreeMap<String, NodeId>,
     /// What the disk has under each name that changed since the last fsync.
-    unsynced: BTreeMap<String, Option<NodeId>>,
+    pub(super) unsynced: BTreeMap<String, Option<NodeId>>,
 }
 
 impl Default for SimDisk {
@@ -90,10 +88,7 @@ impl Default for SimDisk {
 impl SimDisk {
     /// A process with its own fate.
     pub fn process(&self) -> SimFiles {
-        SimFiles {
-            disk: self.clone(),
-            calls_left: Arc::new(Mutex::new(None)),
-        }
+        SimFiles::new(self.clone())
     }
 
     /// The next `call`, by whichever process, fails.
@@ -123,7 +118,7 @@ impl SimDisk {
         state.drop_unreachable();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no panic inside")
     }
 }
@@ -156,7 +151,7 @@ impl FileNode {
 }
 
 impl DirNode {
-    fn set(&mut self, name: &str, node: Option<NodeId>) {
+    pub(super) fn set(&mut self, name: &str, node: Option<NodeId>) {
         let before = match node {
             Some(node) => self.entries.insert(name.to_owned(), node),
             None => self.entries.remove(name),
@@ -192,7 +187,7 @@ impl State {
         self.nodes = kept;
     }
 
-    fn resolve(&self, path: &str) -> Result<NodeId, Errno> {
+    pub(super) fn resolve(&self, path: &str) -> Result<NodeId, Errno> {
         let mut at = ROOT;
         for name in path.split('/').filter(|name| !name.is_empty()) {
             at = *self.dir(at)?.entries.get(name).ok_or(Errno::NOENT)?;
@@ -200,7 +195,7 @@ impl State {
         Ok(at)
     }
 
-    fn dir(&self, id: NodeId) -> Result<&DirNode, Errno> {
+    pub(super) fn dir(&self, id: NodeId) -> Result<&DirNode, Errno> {
         match self.nodes.get(&id) {
             Some(Node::Dir(dir)) => Ok(dir),
             Some(Node::File(_)) => Err(Errno::NOTDIR),
@@ -208,7 +203,7 @@ impl State {
         }
     }
 
-    fn dir_mut(&mut self, path: &str) -> Result<&mut DirNode, Errno> {
+    pub(super) fn dir_mut(&mut self, path: &str) -> Result<&mut DirNode, Errno> {
         let id = self.resolve(path)?;
         match self.nodes.get_mut(&id) {
             Some(Node::Dir(dir)) => Ok(dir),
@@ -216,7 +211,7 @@ impl State {
         }
     }
 
-    fn file(&self, path: &str) -> Result<&FileNode, Errno> {
+    pub(super) fn file(&self, path: &str) -> Result<&FileNode, Errno> {
         let id = self.resolve(path)?;
         match self.nodes.get(&id) {
             Some(Node::File(file)) => Ok(file),
@@ -226,7 +221,7 @@ impl State {
     }
 
     /// `None` for an open file without a name that was freed: it takes writes that nobody sees.
-    fn open_file(&mut self, id: NodeId) -> Option<&mut FileNode> {
+    pub(super) fn open_file(&mut self, id: NodeId) -> Option<&mut FileNode> {
         match self.nodes.get_mut(&id) {
             Some(Node::File(file)) => Some(file),
             _ => None,
@@ -234,7 +229,7 @@ impl State {
     }
 
     /// A new node under a free name.
-    fn create(&mut self, path: &str, node: Node) -> Result<NodeId, Errno> {
+    pub(super) fn create(&mut self, path: &str, node: Node) -> Result<NodeId, Errno> {
         let id = self.next_node;
         let (dir, name) = split(path);
         let dir = self.dir_mut(dir)?;
@@ -250,7 +245,7 @@ impl State {
         Ok(id)
     }
 
-    fn used(&mut self) -> u64 {
+    pub(super) fn used(&mut self) -> u64 {
         self.drop_unreachable();
         let lens = self.nodes.values().map(|node| match node {
             Node::File(file) => file.data.len() as u64,
@@ -259,262 +254,11 @@ impl State {
         lens.sum()
     }
 
-    fn sync(&mut self, id: NodeId, failed: bool) {
+    pub(super) fn sync(&mut self, id: NodeId, failed: bool) {
         match self.open_file(id) {
             Some(file) if failed => file.forsaken = true,
             Some(file) if !file.forsaken => file.durable_len = file.data.len(),
             _ => {}
         }
     }
-}
-
-/// One process on a [`SimDisk`].
-#[derive(Clone)]
-pub struct SimFiles {
-    disk: SimDisk,
-    /// `Some(n)`: n more calls are answered.
-    calls_left: Arc<Mutex<Option<Fuse>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Fuse {
-    calls: u64,
-    /// The call in which the process dies still takes effect.
-    last_lands: bool,
-}
-
-impl SimFiles {
-    /// The process dies in the call after the next `calls`; whether that one takes effect is
-    /// `last_lands`. Every later call fails.
-    pub fn die_after(&self, calls: u64, last_lands: bool) {
-        *self.calls_left.lock().expect("no panic inside") = Some(Fuse { calls, last_lands });
-    }
-
-    pub fn is_dead(&self) -> bool {
-        let fuse = *self.calls_left.lock().expect("no panic inside");
-        fuse.is_some_and(|fuse| fuse.calls == 0 && !fuse.last_lands)
-    }
-
-    /// Runs one call. `on_fault` is what an injected failure does to the disk besides failing.
-    fn call<T>(
-        &self,
-        call: Call,
-        on_fault: impl FnOnce(&mut State),
-        run: impl FnOnce(&mut State) -> Result<T, Errno>,
-    ) -> io::Result<T> {
-        let dead = || Err(io::Error::other("the process is dead"));
-        let mut lands_dead = false;
-        if let Some(fuse) = &mut *self.calls_left.lock().expect("no panic inside") {
-            match (fuse.calls, fuse.last_lands) {
-                (0, false) => return dead(),
-                (0, true) => {
-                    fuse.last_lands = false;
-                    lands_dead = true;
-                }
-                _ => fuse.calls -= 1,
-            }
-        }
-        let mut state = self.disk.state();
-        state.calls += 1;
-        if let Some(at) = state.faults.iter().position(|(of, _)| *of == call) {
-            let (_, errno) = state.faults.remove(at).expect("it was just found");
-            on_fault(&mut state);
-            return Err(errno.into());
-        }
-        let result = run(&mut state);
-        if lands_dead {
-            return dead();
-        }
-        Ok(result?)
-    }
-}
-
-impl Files for SimFiles {
-    type File = NodeId;
-
-    fn blocks(&self) -> bool {
-        false
-    }
-
-    fn create_dir(&self, dir: &str) -> io::Result<()> {
-        let node = Node::Dir(DirNode::default());
-        self.call(
-            Call::CreateDir,
-            |_| {},
-            |state| state.create(dir, node).map(drop),
-        )
-    }
-
-    fn create_file(&self, path: &str) -> io::Result<NodeId> {
-        let node = Node::File(FileNode::default());
-        self.call(Call::CreateFile, |_| {}, |state| state.create(path, node))
-    }
-
-    fn append(&self, file: &mut NodeId, chunks: &[Bytes]) -> io::Result<()> {
-        let file = *file;
-        self.call(
-            Call::Append,
-            |_| {},
-            |state| {
-                let len: usize = chunks.iter().map(Bytes::len).sum();
-                let used = state.capacity.map_or(0, |_| state.used());
-                let full = state.capacity.is_some_and(|max| used + len as u64 > max);
-                let mut unseen = FileNode::default();
-                let data = &mut state.open_file(file).unwrap_or(&mut unseen).data;
-                if full {
-                    // Some of it fits.
-                    let some = chunks
-                        .first()
-                        .map_or(&[][..], |chunk| &chunk[..chunk.len() / 2]);
-                    data.extend_from_slice(some);
-                    return Err(Errno::NOSPC);
-                }
-                for chunk in chunks {
-                    data.extend_from_slice(chunk);
-                }
-                Ok(())
-            },
-        )
-    }
-
-    fn sync_file(&self, file: &NodeId) -> io::Result<()> {
-        let file = *file;
-        let on_fault = |state: &mut State| state.sync(file, true);
-        self.call(Call::SyncFile, on_fault, |state| {
-            state.sync(file, false);
-            Ok(())
-        })
-    }
-
-    fn sync_path(&self, path: &str) -> io::Result<()> {
-        let on_fault = |state: &mut State| {
-            if let Ok(id) = state.resolve(path) {
-                state.sync(id, true);
-            }
-        };
-        self.call(Call::SyncFile, on_fault, |state| {
-            let id = state.resolve(path)?;
-            state.sync(id, false);
-            Ok(())
-        })
-    }
-
-    fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.call(
-            Call::SyncDir,
-            |_| {},
-            |state| {
-                state.dir_mut(dir)?.unsynced.clear();
-                Ok(())
-            },
-        )
-    }
-
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.call(
-            Call::Link,
-            |_| {},
-            |state| {
-                let node = state.resolve(from)?;
-                let (dir, name) = split(to);
-                let dir = state.dir_mut(dir)?;
-                if dir.entries.contains_key(name) {
-                    return Err(Errno::EXIST);
-                }
-                dir.set(name, Some(node));
-                Ok(())
-            },
-        )
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.call(
-            Call::Rename,
-            |_| {},
-            |state| {
-                let node = state.resolve(from)?;
-                let (dir, name) = split(to);
-                state.dir_mut(dir)?.set(name, Some(node));
-                let (dir, name) = split(from);
-                state.dir_mut(dir)?.set(name, None);
-                Ok(())
-            },
-        )
-    }
-
-    fn unlink(&self, path: &str) -> io::Result<()> {
-        self.call(
-            Call::Unlink,
-            |_| {},
-            |state| {
-                let (dir, name) = split(path);
-                let id = state.resolve(path)?;
-                if matches!(state.nodes.get(&id), Some(Node::Dir(_))) {
-                    return Err(Errno::ISDIR);
-                }
-                state.dir_mut(dir)?.set(name, None);
-                Ok(())
-            },
-        )
-    }
-
-    fn remove_dir(&self, dir: &str) -> io::Result<()> {
-        self.call(
-            Call::Unlink,
-            |_| {},
-            |state| {
-                let id = state.resolve(dir)?;
-                if !state.dir(id)?.entries.is_empty() {
-                    return Err(Errno::NOTEMPTY);
-                }
-                let (parent, name) = split(dir);
-                state.dir_mut(parent)?.set(name, None);
-                Ok(())
-            },
-        )
-    }
-
-    fn read(&self, path: &str, span: Span) -> io::Result<(Bytes, u64)> {
-        let read = |state: &mut State| {
-            let file = state.file(path)?;
-            let len = file.data.len() as u64;
-            Ok(span.resolve(len).map(|(position, count)| {
-                let position = position as usize;
-                (
-                    Bytes::copy_from_slice(&file.data[position..position + count]),
-                    len,
-                )
-            }))
-        };
-        self.call(Call::Read, |_| {}, read)?
-    }
-
-    fn file_len(&self, path: &str) -> io::Result<u64> {
-        self.call(
-            Call::Read,
-            |_| {},
-            |state| Ok(state.file(path)?.data.len() as u64),
-        )
-    }
-
-    fn list_dir(&self, dir: &str) -> io::Result<Vec<DirEntry>> {
-        self.call(
-            Call::List,
-            |_| {},
-            |state| {
-                let dir = state.dir(state.resolve(dir)?)?;
-                let entries = dir.entries.iter().map(|(name, id)| DirEntry {
-                    name: name.clone(),
-                    kind: match state.nodes.get(id) {
-                        Some(Node::File(_)) => EntryKind::File,
-                        Some(Node::Dir(_)) => EntryKind::Dir,
-                        None => EntryKind::Other,
-                    },
-                });
-                Ok(entries.collect())
-            },
-        )
-    }
-
-    fn forget_dir(&self, _dir: &str) {}
 }

@@ -1,3 +1,5 @@
+//! What a simulated power loss may take, and what it may not.
+
 use rustix::io::Errno;
 
 use super::*;

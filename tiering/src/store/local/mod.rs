@@ -141,7 +141,7 @@ impl<F: Files> LocalStore<F> {
         }
         match answered.await {
             Ok(result) => result,
-            Err(_) => Err(op.error(StoreErrorKind::Retry, "the process is stopping")),
+            Err(_) => Err(op.error(StoreErrorKind::Retry, "no answer: the process is stopping")),
         }
     }
 

@@ -133,8 +133,10 @@ impl<F: Files> Disk<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
+        let above = split(&self.staging).0;
         self.files.forget_dir(&self.staging);
-        self.create_dir_if_missing(split(&self.staging).0)?;
+        self.files.forget_dir(above);
+        self.create_dir_if_missing(above)?;
         self.create_dir_if_missing(&self.staging)?;
         self.files.create_file(path)
     }

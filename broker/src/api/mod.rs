@@ -1,0 +1,114 @@
+//! The Kafka APIs: one file each, listed once in [`list`]; dispatch, ApiVersions, metric labels and
+//! the support table in the docs come from that list.
+//!
+//! A handler file is a header, `const API` and one function: validate → authorise → call the domain
+//! → map. Handlers get a decoded request and give a typed response; what is common to all
+//! (decoding, unsupported versions, encoding, metrics) is here.
+
+mod api_versions;
+mod context;
+mod delete_groups;
+mod describe_cluster;
+mod describe_groups;
+mod dispatch;
+mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod produce;
+mod sync_group;
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use weir_protocol::{api_key::ApiKey, header::HeaderError, wire::DecodeError};
+
+pub use context::{Connection, RequestContext};
+pub use dispatch::{ApiEntry, Call, Dispatch};
+pub use list::all;
+
+/// The declaration of an API that this broker serves.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub key: ApiKey,
+    /// Versions that are served.
+    pub versions: RangeInclusive<i16>,
+    /// Lowest version that ApiVersions tells; differs from the lowest served one only for Produce.
+    pub advertised_min: i16,
+    /// What differs from Kafka, for the support table; empty = nothing known.
+    pub differs: &'static str,
+}
+
+impl Api {
+    pub const fn new(key: ApiKey, versions: RangeInclusive<i16>) -> Api {
+        let advertised_min = *versions.start();
+        Api {
+            key,
+            versions,
+            advertised_min,
+            differs: "",
+        }
+    }
+
+    /// Advertises a lower minimum than is served; requests below `versions` close the connection.
+    pub const fn advertised_from(mut self, min: i16) -> Api {
+        self.advertised_min = min;
+        self
+    }
+
+    pub const fn differs(mut self, differs: &'static str) -> Api {
+        self.differs = differs;
+        self
+    }
+}
+
+/// A response as it goes to the socket: size field, header and body, in slices.
+pub type AnswerBytes = Vec<Bytes>;
+
+/// What a handled request leaves for the connection's writer.
+pub enum Answer {
+    /// No answer leaves (acks=0).
+    None,
+    Ready(AnswerBytes),
+    /// Still waits for something (the store); the next request may begin. `Err` closes the connection.
+    Later(BoxFuture<'static, Result<AnswerBytes, Refused>>),
+}
+
+/// A request without an answer failed; Kafka closes the connection to tell the client.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+/// A request that gets no answer: the connection closes, as in Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("{api} is not served")]
+    NotServed { api: &'static str },
+    #[error("{api} version {version} is not served")]
+    Version { api: &'static str, version: i16 },
+    #[error("{0}")]
+    Decode(#[from] DecodeError),
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    #[error("{api} v{version}: {left} bytes behind the request")]
+    TrailingBytes {
+        api: &'static str,
+        version: i16,
+        left: usize,
+    },
+    #[error("{api} v{version}: the answer cannot be encoded: {message}")]
+    Encode {
+        api: &'static str,
+        version: i16,
+        message: String,
+    },
+}

@@ -1,0 +1,71 @@
+//! Writes answers: gather lists of slices, never copied into one buffer.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use weir_tiering::env::Env;
+
+use super::connection::ConnectionLimits;
+
+/// Slices per system call (IOV_MAX of Linux).
+const SLICES_MAX: usize = 1024;
+
+/// Writes all of `chunks`. A reader that accepts no byte for `limits.write` is given up.
+pub async fn write_all<W: AsyncWrite + Unpin>(
+    stream: &mut W,
+    env: &Env,
+    limits: &ConnectionLimits,
+    mut chunks: Vec<Bytes>,
+) -> std::io::Result<()> {
+    let mut first = 0;
+    while first < chunks.len() {
+        let end = chunks.len().min(first + SLICES_MAX);
+        let slices: Vec<IoSlice<'_>> = chunks[first..end].iter().map(|c| IoSlice::new(c)).collect();
+        let written = env
+            .timeout(limits.write, stream.write_vectored(&slices))
+            .await
+            .map_err(|_| {
+                std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read")
+            })??;
+        if written == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+        first = advance(&mut chunks, first, written);
+    }
+    Ok(())
+}
+
+/// Drops `written` bytes from `chunks[first..]`; returns the first chunk with bytes left.
+fn advance(chunks: &mut [Bytes], mut first: usize, mut written: usize) -> usize {
+    while first < chunks.len() {
+        let len = chunks[first].len();
+        if written < len {
+            chunks[first].advance(written);
+            break;
+        }
+        written -= len;
+        chunks[first] = Bytes::new();
+        first += 1;
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_writes_go_on_where_they_stopped() {
+        let mut chunks = vec![
+            Bytes::from_static(b"abc"),
+            Bytes::from_static(b"defg"),
+            Bytes::from_static(b"h"),
+        ];
+        let first = advance(&mut chunks, 0, 5);
+        assert_eq!((first, &chunks[1][..]), (1, &b"fg"[..]));
+        let first = advance(&mut chunks, first, 2);
+        assert_eq!((first, &chunks[2][..]), (2, &b"h"[..]));
+        assert_eq!(advance(&mut chunks, first, 1), 3);
+    }
+}

@@ -1,0 +1,372 @@
+//! One incarnation: from registration to serving, and its end (design §6, start order 2–6).
+//!
+//! Order, and why a crash between any two steps is harmless:
+//! 1. registration: one entry that fences the predecessor and names us; its slot is our epoch;
+//! 2. SEALs into the predecessor's WAL: until the next step it is a to-do for every later start;
+//! 3. one entry `Sealed` with the end and our assignments: from here on only we own the groups;
+//! 4. recovery: reads only;
+//! 5. a checkpoint at once, so that the next start has little to do.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use weir_tiering::{
+    env::Env,
+    fenced_log::{EndBounds, WalIdentity, WalName, WalTaker},
+    ids::{ClusterId, Incarnation, ProcessId, Slot},
+    log::{ColdReader, Registry},
+    metadata::{
+        self, Command, Image, MetadataLog, RegisterError, Replayed,
+        image::incarnations::{
+            Endpoint as RegisteredEndpoint, IncarnationState, Registration, SealIncarnation,
+        },
+    },
+    ownership::assign,
+    page::Checkpointer,
+    store::{DynStore, put::START_PATIENCE, url::StoreUrl},
+    wal::{Wal, WalConfig, WalTable, flush_policy::FlushPolicy},
+};
+
+use super::{
+    Broker, Endpoint, ProducerIds,
+    identity::HostIdentity,
+    predecessor::{self, Me},
+    recovery,
+    run::StartError,
+    tasks,
+};
+use crate::{
+    config::BrokerConfig,
+    coordinator::Groups,
+    fetch::FetchSessions,
+    partition::{AutoCreation, Topics},
+    telemetry::metrics::Metrics,
+};
+
+/// What all incarnations of a process share.
+pub struct NodeParts {
+    pub env: Env,
+    pub config: Arc<BrokerConfig>,
+    pub store: DynStore,
+    pub cluster: ClusterId,
+    pub process: ProcessId,
+    pub host: HostIdentity,
+    pub start_ms: i64,
+    pub metrics: Arc<Metrics>,
+}
+
+/// A serving incarnation.
+#[derive(Clone)]
+pub struct Running {
+    pub broker: Arc<Broker>,
+    checkpointer: Arc<Mutex<Checkpointer>>,
+}
+
+impl NodeParts {
+    pub fn me(&self) -> Me<'_> {
+        Me {
+            cluster: self.cluster,
+            node_id: self.config.node_id,
+            process: self.process,
+            host: &self.host,
+            session: self.config.session_timeout,
+        }
+    }
+
+    /// Steps (1) and (2) of the start order: reads the metadata and makes sure that no earlier run of
+    /// this node id lives.
+    pub async fn look(&self, ask_predecessor: bool) -> Result<Replayed, StartError> {
+        let mut replayed = metadata::open(
+            self.env.clone(),
+            self.store.clone(),
+            self.cluster,
+            START_PATIENCE,
+        )
+        .await?;
+        self.check_owner(&replayed)?;
+        if ask_predecessor {
+            self.check_predecessor(&mut replayed).await?;
+        }
+        Ok(replayed)
+    }
+
+    fn check_owner(&self, replayed: &Replayed) -> Result<(), StartError> {
+        match replayed.image().incarnations.first_registered_broker() {
+            Some(owner) if owner != self.config.node_id => Err(StartError::Foreign {
+                owner,
+                node_id: self.config.node_id,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn check_predecessor(&self, replayed: &mut Replayed) -> Result<(), StartError> {
+        let me = self.me();
+        let Some(record) = predecessor::unclosed(replayed.image(), &me).cloned() else {
+            return Ok(());
+        };
+        predecessor::check_dead(&self.env, &self.store, &me, &record, replayed).await
+    }
+
+    /// Steps (4) to (6): registers, takes over what a predecessor left, recovers.
+    pub async fn incarnate(
+        &self,
+        mut replayed: Replayed,
+        endpoints: &[Endpoint],
+    ) -> Result<Running, StartError> {
+        // Its tasks must end with it, whatever the process does then.
+        let env = Env {
+            tasks: Default::default(),
+            ..self.env.clone()
+        };
+        let (metadata, incarnation) = loop {
+            match replayed.register(self.registration(endpoints)).await {
+                Ok((metadata, epoch)) => {
+                    break (
+                        metadata,
+                        Incarnation {
+                            broker: self.config.node_id,
+                            epoch,
+                        },
+                    );
+                }
+                Err(RegisterError::Lost(newer)) => {
+                    replayed = *newer;
+                    self.check_owner(&replayed)?;
+                    self.check_predecessor(&mut replayed).await?;
+                }
+                Err(RegisterError::Rejected(rejected)) => {
+                    return Err(StartError::Rejected(rejected.to_string()));
+                }
+                Err(RegisterError::Failed(error)) => return Err(error.into()),
+            }
+        };
+        self.take_over(&env, &metadata, incarnation).await?;
+        self.open(env, metadata, incarnation, endpoints).await
+    }
+
+    fn registration(&self, endpoints: &[Endpoint]) -> Registration {
+        let endpoint = |endpoint: &Endpoint| RegisteredEndpoint {
+            listener: endpoint.listener.to_string(),
+            protocol: "PLAINTEXT".to_owned(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+        };
+        Registration {
+            broker: self.config.node_id,
+            process_id: self.process,
+            host: self.host.name.clone(),
+            endpoints: endpoints.iter().map(endpoint).collect(),
+            host_boot_id: self.host.boot_id.clone(),
+            network_namespace: self.host.network_namespace.clone(),
+            rack: self.config.rack.clone(),
+            start_ms: self.start_ms,
+        }
+    }
+
+    async fn take_over(
+        &self,
+        env: &Env,
+        metadata: &MetadataLog,
+        incarnation: Incarnation,
+    ) -> Result<(), StartError> {
+        let taker = WalTaker {
+            env: env.clone(),
+            store: self.store.clone(),
+            cluster: self.cluster,
+            incarnation,
+            patience: START_PATIENCE,
+        };
+        let image = metadata.image();
+        for record in image
+            .incarnations
+            .to_seal()
+            .filter(|record| record.incarnation != incarnation)
+        {
+            let wal = WalName {
+                incarnation: record.incarnation,
+                lane: 0,
+            };
+            let end = taker
+                .seal(wal, EndBounds::from_checkpoint(record.checkpointed))
+                .await
+                .map_err(StartError::Takeover)?;
+            let sealed = SealIncarnation {
+                incarnation: record.incarnation,
+                end,
+                clean: false,
+                assignments: assign::inherit(&image, record.incarnation, incarnation),
+            };
+            accepted(metadata, Command::SealIncarnation(sealed)).await?;
+        }
+        if let Some(rest) = assign::all_to(&metadata.image(), incarnation) {
+            accepted(metadata, Command::AssignPgs(rest)).await?;
+        }
+        self.remove_staging(&metadata.image()).await;
+        Ok(())
+    }
+
+    /// Removes staging files of incarnations that ended: nothing of theirs can be linked any more.
+    async fn remove_staging(&self, image: &Image) {
+        let ended = |owner: &ProcessId| {
+            let records = image.incarnations.iter();
+            records
+                .filter(|record| record.registration.process_id == *owner)
+                .any(|record| {
+                    matches!(
+                        record.state,
+                        IncarnationState::Sealed { .. } | IncarnationState::Closed { .. }
+                    )
+                })
+        };
+        let owners = self.store.staging_owners().await.unwrap_or_default();
+        for owner in owners
+            .into_iter()
+            .filter(|owner| *owner != self.process && ended(owner))
+        {
+            if let Err(error) = self.store.remove_staging(owner).await {
+                tracing::debug!(%error, "staging files of an earlier run stay; the next start tries again");
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        env: Env,
+        metadata: MetadataLog,
+        incarnation: Incarnation,
+        endpoints: &[Endpoint],
+    ) -> Result<Running, StartError> {
+        let table = Arc::new(WalTable::default());
+        let registry = Arc::new(Registry::default());
+        let (recovered, wal_index) = recovery::recover(
+            &env,
+            &self.store,
+            self.cluster,
+            &metadata.image(),
+            incarnation,
+            &table,
+            &registry,
+        )
+        .await?;
+        let identity = WalIdentity {
+            cluster: self.cluster,
+            incarnation,
+            lane: 0,
+        };
+        let wal = Wal::start(
+            env.clone(),
+            self.store.clone(),
+            identity,
+            wal_index,
+            &self.wal_config(),
+        );
+        let recovered_objects = recovered.objects;
+        let checkpointer = Checkpointer::new(
+            env.clone(),
+            self.store.clone(),
+            self.cluster,
+            incarnation,
+            recovered,
+        );
+        let broker = Arc::new(Broker {
+            cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 4),
+            fetch_sessions: FetchSessions::new(env.clone(), self.config.fetch.sessions_max),
+            producer_ids: ProducerIds::new(metadata.clone(), incarnation),
+            topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),
+            auto_creation: AutoCreation::default(),
+            groups: Groups::default(),
+            env,
+            config: self.config.clone(),
+            cluster: self.cluster,
+            incarnation,
+            process: self.process,
+            metadata,
+            wal,
+            registry,
+            metrics: self.metrics.clone(),
+            recovered_objects,
+            endpoints: endpoints.to_vec(),
+        });
+        let running = Running {
+            broker,
+            checkpointer: Arc::new(Mutex::new(checkpointer)),
+        };
+        running.checkpoint().await?;
+        tasks::start(&running);
+        Ok(running)
+    }
+
+    fn wal_config(&self) -> WalConfig {
+        let flush = &self.config.flush;
+        let local = FlushPolicy::local();
+        let interval = flush.interval.unwrap_or(match self.config.store_url {
+            StoreUrl::Local(_) | StoreUrl::Memory => local.interval,
+        });
+        WalConfig {
+            policy: FlushPolicy {
+                interval,
+                bytes_max: usize::try_from(flush.bytes).unwrap_or(local.bytes_max),
+                early_bytes: usize::try_from(flush.early_bytes).unwrap_or(local.early_bytes),
+                ..local
+            },
+            in_flight_max: weir_tiering::fenced_log::SLOTS_IN_FLIGHT_MAX,
+            tail_bytes_max: usize::try_from(self.config.memory_bytes / 2).unwrap_or(usize::MAX),
+            meters: self.metrics.wal.meters.clone(),
+        }
+    }
+}
+
+/// Appends a command that only a bug or a newer controller would refuse.
+async fn accepted(metadata: &MetadataLog, command: Command) -> Result<(), StartError> {
+    let outcome = metadata.append_one(command).await?;
+    outcome
+        .map(|_| ())
+        .map_err(|rejected| StartError::Rejected(rejected.to_string()))
+}
+
+impl Running {
+    /// Writes a checkpoint of everything committed; one at a time.
+    pub async fn checkpoint(&self) -> Result<Slot, StartError> {
+        let mut checkpointer = self.checkpointer.lock().await;
+        let broker = &self.broker;
+        let written = checkpointer
+            .write(&broker.registry, &broker.wal, &broker.metadata)
+            .await;
+        written.map_err(StartError::Checkpoint)
+    }
+
+    /// Ends the incarnation cleanly: everything buffered is written, a last checkpoint, the SEAL, and
+    /// the entry that says so. The caller has stopped the network.
+    pub async fn close(&self) -> Result<(), StartError> {
+        let broker = &self.broker;
+        broker.groups.unload().await;
+        broker.wal.drain().await.map_err(|_| StartError::WalEnded)?;
+        self.checkpoint().await?;
+        let end = broker.wal.close().await.map_err(|_| StartError::WalEnded)?;
+        let closed = SealIncarnation {
+            incarnation: broker.incarnation,
+            end,
+            clean: true,
+            assignments: Vec::new(),
+        };
+        accepted(&broker.metadata, Command::SealIncarnation(closed)).await?;
+        broker.metadata.close().await;
+        self.abandon();
+        Ok(())
+    }
+
+    /// Ends the tasks of an incarnation that is over.
+    pub fn abandon(&self) {
+        self.broker.env.tasks.stop();
+    }
+
+    /// Whether a newer incarnation of this node id, of another process, stands in `image`.
+    pub fn is_replaced_in(&self, image: &Image) -> bool {
+        let latest = image.incarnations.latest(self.broker.incarnation.broker);
+        latest.is_some_and(|latest| {
+            latest.incarnation.epoch > self.broker.incarnation.epoch
+                && latest.registration.process_id != self.broker.process
+        })
+    }
+}
