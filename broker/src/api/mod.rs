@@ -7,14 +7,25 @@
 
 mod api_versions;
 mod context;
+mod delete_groups;
 mod describe_cluster;
+mod describe_groups;
 mod dispatch;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod produce;
+mod sync_group;
 
 use std::ops::RangeInclusive;
 

@@ -37,6 +37,7 @@ use super::{
 };
 use crate::{
     config::BrokerConfig,
+    coordinator::Groups,
     fetch::FetchSessions,
     partition::{AutoCreation, Topics},
     telemetry::metrics::Metrics,
@@ -274,6 +275,7 @@ impl NodeParts {
             producer_ids: ProducerIds::new(metadata.clone(), incarnation),
             topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),
             auto_creation: AutoCreation::default(),
+            groups: Groups::default(),
             env,
             config: self.config.clone(),
             cluster: self.cluster,
@@ -338,6 +340,7 @@ impl Running {
     /// the entry that says so. The caller has stopped the network.
     pub async fn close(&self) -> Result<(), StartError> {
         let broker = &self.broker;
+        broker.groups.unload().await;
         broker.wal.drain().await.map_err(|_| StartError::WalEnded)?;
         self.checkpoint().await?;
         let end = broker.wal.close().await.map_err(|_| StartError::WalEnded)?;

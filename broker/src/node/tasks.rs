@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use weir_tiering::{env::TaskKind, ids::Slot, log::RUN_BYTES};
+use weir_coordinator::{DeletedTopic, TopicName};
+use weir_tiering::{
+    env::TaskKind,
+    ids::Slot,
+    log::RUN_BYTES,
+    metadata::image::topics::{TopicRecord, TopicsDelta},
+};
 
 use super::{Broker, incarnation::Running};
+use crate::coordinator;
 
 /// WAL objects after which a checkpoint is due, whatever the time.
 const CHECKPOINT_OBJECTS: u64 = 4096;
@@ -20,6 +27,7 @@ pub fn start(running: &Running) {
     expiry(running.clone());
     deleted_topics(running.clone());
     gauges(running.clone());
+    coordinator::start(&running.broker);
 }
 
 fn gauges(running: Running) {
@@ -127,6 +135,7 @@ fn deleted_topics(running: Running) {
     let env = broker.env.clone();
     env.tasks.clone().spawn(TaskKind::Sweep, async move {
         let mut images = broker.metadata.watch();
+        let mut topics = images.borrow_and_update().topics.clone();
         let mut stopping = std::pin::pin!(broker.env.tasks.stopping());
         loop {
             tokio::select! {
@@ -134,8 +143,21 @@ fn deleted_topics(running: Running) {
                 () = &mut stopping => return,
                 changed = images.changed() => if changed.is_err() { return },
             }
-            images.borrow_and_update();
+            let newer = images.borrow_and_update().topics.clone();
             broker.topics();
+            let deleted = TopicsDelta::between(&topics, &newer).deleted;
+            topics = newer;
+            if !deleted.is_empty() {
+                let deleted = deleted.iter().map(|topic| deleted_topic(topic)).collect();
+                broker.groups.topics_deleted(deleted).await;
+            }
         }
     });
+}
+
+fn deleted_topic(topic: &TopicRecord) -> DeletedTopic {
+    DeletedTopic {
+        name: TopicName::new(&topic.name),
+        id: topic.id,
+    }
 }
