@@ -9,7 +9,9 @@ use weir_tiering::{
     metadata::{CommandRejected, MetadataError, MetadataErrorKind},
 };
 
-use crate::fetch::SessionError;
+use weir_coordinator::GroupError;
+
+use crate::{coordinator::CoordinatorError, fetch::SessionError};
 
 /// A code and what to tell the client about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,47 @@ impl From<&SessionError> for KafkaError {
             SessionError::TopicIdMismatch => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
         };
         KafkaError::new(code, error.to_string())
+    }
+}
+
+/// What Kafka's coordinator answers; a group's errors have no messages of their own there.
+pub fn of_group(error: GroupError) -> ErrorCode {
+    match error {
+        GroupError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+        GroupError::InvalidGroupId => ErrorCode::INVALID_GROUP_ID,
+        GroupError::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
+        GroupError::GroupMaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
+        GroupError::InconsistentGroupProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        GroupError::UnknownMemberId => ErrorCode::UNKNOWN_MEMBER_ID,
+        GroupError::MemberIdRequired => ErrorCode::MEMBER_ID_REQUIRED,
+        GroupError::FencedInstanceId => ErrorCode::FENCED_INSTANCE_ID,
+        GroupError::IllegalGeneration => ErrorCode::ILLEGAL_GENERATION,
+        GroupError::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+        GroupError::GroupIdNotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+        GroupError::NonEmptyGroup => ErrorCode::NON_EMPTY_GROUP,
+        GroupError::GroupSubscribedToTopic => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        GroupError::OffsetMetadataTooLarge => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+        GroupError::UnknownTopicOrPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        GroupError::UnknownTopicId => ErrorCode::UNKNOWN_TOPIC_ID,
+        GroupError::InvalidRequest => ErrorCode::INVALID_REQUEST,
+    }
+}
+
+/// 0 where there is none.
+pub fn of_group_or_none(error: Option<GroupError>) -> ErrorCode {
+    error.map_or(ErrorCode::NONE, of_group)
+}
+
+/// Kafka's mapping of what can happen around a coordinator (GroupCoordinatorService). OffsetFetch
+/// has one of its own for the time-out.
+pub fn of_coordinator(error: CoordinatorError) -> ErrorCode {
+    match error {
+        CoordinatorError::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+        CoordinatorError::LoadInProgress => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        CoordinatorError::NotAvailable | CoordinatorError::TimedOut => {
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        }
+        CoordinatorError::TooLarge => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod coordinator;
 pub mod docs;
 pub mod error_code;
 pub mod fetch;

@@ -115,3 +115,118 @@ fn version_and_help_exit_with_0() {
         assert!(stdout(&output).contains("Examples:"));
     }
 }
+
+/// A store that a broker created and closed cleanly, in `directory`.
+fn closed_store(directory: &std::path::Path) -> String {
+    use std::io::{BufRead, BufReader};
+    let store = directory.join("store").to_str().unwrap().to_owned();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["start", "--store", &store, "--admin", "127.0.0.1:0"])
+        .args(["--listeners", "PLAINTEXT://127.0.0.1:0"])
+        .env_clear()
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.starts_with("created NEW cluster in "), "{line}");
+    let stopped = Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    store
+}
+
+/// Files below `directory`.
+fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path)
+            } else {
+                found.push(path)
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn log_verify_tells_sound_damaged_and_absent_stores_apart_and_object_dump_reads_each_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = closed_store(directory.path());
+    let verify = |store: &str| weir(&["log", "verify", "--store", store], &[]);
+    let output = verify(&store);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).ends_with("0 damaged, 0 void\n"),
+        "{}",
+        stdout(&output)
+    );
+
+    let objects: Vec<_> = files(store.as_ref())
+        .into_iter()
+        .filter(|path| !path.starts_with(format!("{store}/tmp")))
+        .collect();
+    assert!(objects.len() >= 3, "{objects:?}");
+    for object in &objects {
+        let output = weir(&["object", "dump", object.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(
+            stdout(&output).contains(" object, format 1."),
+            "{}",
+            stdout(&output)
+        );
+
+        let sound = std::fs::read(object).unwrap();
+        let mut damaged = sound.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        std::fs::write(object, damaged).unwrap();
+        let output = verify(&store);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{object:?}: {}",
+            stdout(&output)
+        );
+        assert!(
+            stdout(&output).starts_with("damage: "),
+            "{}",
+            stdout(&output)
+        );
+        let output = weir(&["object", "dump", object.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(1), "{object:?}");
+        std::fs::write(object, sound).unwrap();
+    }
+    assert_eq!(verify(&store).status.code(), Some(0));
+
+    let nowhere = directory.path().join("nowhere");
+    for (store, part) in [
+        (nowhere.to_str().unwrap(), "could not check"),
+        ("memory:", "name a directory"),
+    ] {
+        let output = verify(store);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+    assert!(!nowhere.exists());
+    assert_eq!(
+        weir(&["object", "dump", "nowhere"], &[]).status.code(),
+        Some(2)
+    );
+}

@@ -23,11 +23,27 @@ pub struct ApiInfo {
     pub broker_listener: bool,
 }
 
+/// Row of each key in `TABLE`, `NO_ROW` where there is none; looked at several times per request.
+static ROWS: [u8; KEYS] = rows();
+const KEYS: usize = TABLE[TABLE.len() - 1].key as usize + 1;
+const NO_ROW: u8 = u8::MAX;
+
+const fn rows() -> [u8; KEYS] {
+    assert!(TABLE.len() < NO_ROW as usize);
+    let mut rows = [NO_ROW; KEYS];
+    let mut row = 0;
+    while row < TABLE.len() {
+        rows[TABLE[row].key as usize] = row as u8;
+        row += 1;
+    }
+    rows
+}
+
 impl ApiKey {
     /// `None` for a key that we have no schema of.
     pub fn from_i16(key: i16) -> Option<ApiKey> {
-        let index = TABLE.binary_search_by_key(&key, |info| info.key as i16);
-        index.ok().map(|index| TABLE[index].key)
+        let row = *ROWS.get(usize::try_from(key).ok()?)?;
+        TABLE.get(usize::from(row)).map(|info| info.key)
     }
 
     pub fn as_i16(self) -> i16 {
@@ -40,8 +56,7 @@ impl ApiKey {
     }
 
     pub fn info(self) -> &'static ApiInfo {
-        let index = TABLE.binary_search_by_key(&(self as i16), |info| info.key as i16);
-        &TABLE[index.expect("the table has every variant")]
+        &TABLE[usize::from(ROWS[self as usize])]
     }
 
     /// Kafka's name, such as `Fetch`.

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::str::Utf8Error;
 
 /// UTF-8 text backed by `Bytes`. Cloning is cheap and copies nothing.
 ///
@@ -29,14 +30,9 @@ impl Str {
         Str(ByteString::from(text.to_owned()))
     }
 
-    /// Takes the bytes as they are; gives them back when they are not UTF-8.
-    pub fn from_utf8(bytes: Bytes) -> Result<Str, Bytes> {
-        match std::str::from_utf8(&bytes) {
-            Ok(_) => Ok(Str(
-                ByteString::try_from(bytes).expect("checked on the line above")
-            )),
-            Err(_) => Err(bytes),
-        }
+    /// Takes the bytes as they are.
+    pub fn from_utf8(bytes: Bytes) -> Result<Str, Utf8Error> {
+        ByteString::try_from(bytes).map(Str)
     }
 
     pub fn as_str(&self) -> &str {

@@ -59,6 +59,11 @@ impl TimerQueue {
     }
 
     #[cfg(test)]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &TimerKey> {
+        self.deadlines.keys()
+    }
+
+    #[cfg(test)]
     pub(crate) fn deadline(&self, key: &TimerKey) -> Option<Duration> {
         self.deadlines.get(key).copied()
     }

@@ -62,6 +62,11 @@ pub async fn handle(ctx: &RequestContext, request: FetchRequest) -> FetchRespons
         }
     };
     let answers = fetch_until_enough(ctx, &context.partitions, &terms).await;
+    let bytes: usize = answers
+        .iter()
+        .filter_map(|a| Some(a.records.as_ref()?.len()))
+        .sum();
+    ctx.metrics.serving.fetched_bytes.increment(bytes as u64);
     respond(ctx, context, answers)
 }
 

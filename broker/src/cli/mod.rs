@@ -6,6 +6,8 @@
 
 mod check;
 mod exit;
+mod log_verify;
+mod object_dump;
 mod start;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -36,6 +38,21 @@ Examples:
   weir start --config server.properties --override num.partitions=6 --check
   weir start --store memory: --override auto.create.topics.enable=false";
 
+const DUMP_HELP: &str = "\
+Exit codes: 0 sound, 1 damaged (what can be read is printed), 2 cannot be read.
+
+Example:
+  weir object dump weir-data/cluster";
+
+const VERIFY_HELP: &str = "\
+It writes nothing and may run beside a broker. Slots above the end of a log are void, not damaged:
+they were never acknowledged.
+
+Exit codes: 0 clean, 1 damage, 2 could not check.
+
+Example:
+  weir log verify --store /var/lib/weir";
+
 /// A Kafka-compatible broker whose only durable thing is object storage.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -49,13 +66,40 @@ enum Command {
     /// Run a broker until SIGTERM or SIGINT
     #[command(after_help = START_HELP)]
     Start(StartArgs),
-    /// Print version and build
+    /// Look at stored objects
+    #[command(subcommand)]
+    Object(ObjectCommand),
+    /// Look at the logs of a store
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Print the version
     Version,
     /// Write docs/generated again
     #[command(hide = true)]
     Docs {
         /// The folder docs/generated
         directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ObjectCommand {
+    /// Print what one object says
+    #[command(after_help = DUMP_HELP)]
+    Dump {
+        /// File that holds the object
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LogCommand {
+    /// Read every object of a store and say what is damaged
+    #[command(after_help = VERIFY_HELP)]
+    Verify {
+        /// The store: a path or file:///path [default: ./weir-data]
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
 }
 
@@ -98,6 +142,17 @@ pub struct StartArgs {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Start(args) => start::run(args),
+        Command::Object(ObjectCommand::Dump { path }) => object_dump::run(&path),
+        Command::Log(LogCommand::Verify { store }) => {
+            let args = StartArgs {
+                store,
+                ..StartArgs::default()
+            };
+            match start::read_config(&args) {
+                Ok(config) => log_verify::run(&config.store_url),
+                Err(errors) => fail(Exit::Usage, &errors),
+            }
+        }
         Command::Version => {
             say(&format!("weir {}", env!("CARGO_PKG_VERSION")));
             Exit::Clean

@@ -7,10 +7,7 @@ use crate::{
 };
 
 pub(super) fn run(args: StartArgs) -> Exit {
-    let config = match read_environment()
-        .map_err(ConfigErrors::from)
-        .and_then(|environment| configure(&args, environment, &Machine::probe()))
-    {
+    let config = match read_config(&args) {
         Ok(config) => config,
         Err(errors) => return fail(Exit::Usage, &errors),
     };
@@ -28,6 +25,11 @@ pub(super) fn run(args: StartArgs) -> Exit {
         tracing::warn!("{warning}");
     }
     crate::node::run(config)
+}
+
+/// The configuration of this process.
+pub(super) fn read_config(args: &StartArgs) -> Result<BrokerConfig, ConfigErrors> {
+    configure(args, read_environment()?, &Machine::probe())
 }
 
 /// The configuration that flags, environment and file make together.

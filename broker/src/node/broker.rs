@@ -15,6 +15,7 @@ use super::ProducerIds;
 use crate::{
     api::Connection,
     config::BrokerConfig,
+    coordinator::Groups,
     fetch::FetchSessions,
     partition::{AutoCreation, TopicTable, Topics},
     telemetry::metrics::Metrics,
@@ -44,7 +45,10 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     pub producer_ids: ProducerIds,
     pub auto_creation: AutoCreation,
+    pub groups: Groups,
     pub metrics: Arc<Metrics>,
+    /// Live WAL objects of earlier incarnations.
+    pub recovered_objects: u64,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     pub(super) topics: Topics,

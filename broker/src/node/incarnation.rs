@@ -17,7 +17,9 @@ use weir_tiering::{
     log::{ColdReader, Registry},
     metadata::{
         self, Command, Image, MetadataLog, RegisterError, Replayed,
-        image::incarnations::{Endpoint as RegisteredEndpoint, Registration, SealIncarnation},
+        image::incarnations::{
+            Endpoint as RegisteredEndpoint, IncarnationState, Registration, SealIncarnation,
+        },
     },
     ownership::assign,
     page::Checkpointer,
@@ -35,6 +37,7 @@ use super::{
 };
 use crate::{
     config::BrokerConfig,
+    coordinator::Groups,
     fetch::FetchSessions,
     partition::{AutoCreation, Topics},
     telemetry::metrics::Metrics,
@@ -199,7 +202,32 @@ impl NodeParts {
         if let Some(rest) = assign::all_to(&metadata.image(), incarnation) {
             accepted(metadata, Command::AssignPgs(rest)).await?;
         }
+        self.remove_staging(&metadata.image()).await;
         Ok(())
+    }
+
+    /// Removes staging files of incarnations that ended: nothing of theirs can be linked any more.
+    async fn remove_staging(&self, image: &Image) {
+        let ended = |owner: &ProcessId| {
+            let records = image.incarnations.iter();
+            records
+                .filter(|record| record.registration.process_id == *owner)
+                .any(|record| {
+                    matches!(
+                        record.state,
+                        IncarnationState::Sealed { .. } | IncarnationState::Closed { .. }
+                    )
+                })
+        };
+        let owners = self.store.staging_owners().await.unwrap_or_default();
+        for owner in owners
+            .into_iter()
+            .filter(|owner| *owner != self.process && ended(owner))
+        {
+            if let Err(error) = self.store.remove_staging(owner).await {
+                tracing::debug!(%error, "staging files of an earlier run stay; the next start tries again");
+            }
+        }
     }
 
     async fn open(
@@ -233,6 +261,7 @@ impl NodeParts {
             wal_index,
             &self.wal_config(),
         );
+        let recovered_objects = recovered.objects;
         let checkpointer = Checkpointer::new(
             env.clone(),
             self.store.clone(),
@@ -246,6 +275,7 @@ impl NodeParts {
             producer_ids: ProducerIds::new(metadata.clone(), incarnation),
             topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),
             auto_creation: AutoCreation::default(),
+            groups: Groups::default(),
             env,
             config: self.config.clone(),
             cluster: self.cluster,
@@ -255,6 +285,7 @@ impl NodeParts {
             wal,
             registry,
             metrics: self.metrics.clone(),
+            recovered_objects,
             endpoints: endpoints.to_vec(),
         });
         let running = Running {
@@ -281,6 +312,7 @@ impl NodeParts {
             },
             in_flight_max: weir_tiering::fenced_log::SLOTS_IN_FLIGHT_MAX,
             tail_bytes_max: usize::try_from(self.config.memory_bytes / 2).unwrap_or(usize::MAX),
+            meters: self.metrics.wal.meters.clone(),
         }
     }
 }
@@ -308,6 +340,7 @@ impl Running {
     /// the entry that says so. The caller has stopped the network.
     pub async fn close(&self) -> Result<(), StartError> {
         let broker = &self.broker;
+        broker.groups.unload().await;
         broker.wal.drain().await.map_err(|_| StartError::WalEnded)?;
         self.checkpoint().await?;
         let end = broker.wal.close().await.map_err(|_| StartError::WalEnded)?;

@@ -176,17 +176,20 @@ impl Node {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new());
         metrics.install();
+        metrics.spawn_upkeep(&env);
+        metrics.install();
         let process = env.new_process_id();
-        let open = url::open(&config.store_url, OpenMode::Create, process)?;
+        let mode = if config.store_create {
+            OpenMode::Create
+        } else {
+            OpenMode::Existing
+        };
+        let open = url::open(&config.store_url, mode, process)?;
         if open.volatile {
             tracing::warn!("the store is memory: everything is lost when this process ends");
         }
-        let store = Arc::new(MeteredStore::new(open.store, env.clone()));
-        let store = Arc::new(RetryingStore::new(
-            store,
-            env.clone(),
-            ReadPatience::default(),
-        ));
+        let store = RetryingStore::new(open.store, env.clone(), ReadPatience::default());
+        let store = Arc::new(MeteredStore::new(Arc::new(store), env.clone()));
         let opened =
             cluster::open_or_create(&env, &*store, config.cluster_id, config.store_create).await?;
         let parts = NodeParts {

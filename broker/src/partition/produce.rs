@@ -113,7 +113,11 @@ pub fn produce_batch(
         sequenced: sequenced(&valid),
         permit: Some(permit.clone()),
     };
+    let stored_len = batch.bytes.len() as u64;
     let appended = log.append(&ctx.wal, batch, now_ms)?;
+    if !appended.duplicate {
+        ctx.metrics.serving.produced_bytes.increment(stored_len);
+    }
     Ok(ProduceOutcome {
         log: log.clone(),
         appended,

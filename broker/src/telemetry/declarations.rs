@@ -69,7 +69,7 @@ declare! {
     WAL_OBJECTS: "weir_wal_objects", MetricKind::Gauge, Count, [], "Live objects of write-ahead logs; each start reads their footers.";
     RUN_INDEX_BYTES: "weir_run_index_bytes", MetricKind::Gauge, Bytes, [], "Memory of the index of runs in live WAL objects; it stands outside the memory budget.";
     MEMORY_BUDGET_BYTES: "weir_memory_budget_bytes", MetricKind::Gauge, Bytes, [], "The memory budget (weir.memory.bytes).";
-    MEMORY_USED_BYTES: "weir_memory_used_bytes", MetricKind::Gauge, Bytes, ["part"], "Memory taken from the budget, by part: requests, responses, wal, tail.";
+    MEMORY_USED_BYTES: "weir_memory_used_bytes", MetricKind::Gauge, Bytes, ["part"], "Memory taken from the budget, by part: requests (from the frame until its records are committed), tail.";
     TOPICS: "weir_topics", MetricKind::Gauge, Count, [], "Topics, internal ones included.";
     PARTITIONS: "weir_partitions", MetricKind::Gauge, Count, [], "Partitions that this broker serves.";
     GROUPS: "weir_groups", MetricKind::Gauge, Count, [], "Consumer groups that this broker coordinates.";

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{
 
 use super::declarations::*;
 use weir_tiering::env::{Env, TaskKind};
+use weir_tiering::wal::WalMeters;
 
 pub use super::declarations::{ALL, Metric, MetricKind};
 
@@ -42,8 +43,7 @@ pub struct NetworkMetrics {
 /// Handles of the write-ahead log.
 #[derive(Clone)]
 pub struct WalMetrics {
-    pub flush_bytes: Histogram,
-    pub flush_seconds: Histogram,
+    pub meters: WalMeters,
     pub objects: Gauge,
     pub run_index_bytes: Gauge,
 }
@@ -53,8 +53,6 @@ pub struct WalMetrics {
 pub struct MemoryMetrics {
     pub budget_bytes: Gauge,
     pub requests_bytes: Gauge,
-    pub responses_bytes: Gauge,
-    pub wal_bytes: Gauge,
     pub tail_bytes: Gauge,
 }
 
@@ -103,16 +101,16 @@ impl Metrics {
                 closed_idle: refused("idle"),
             },
             wal: WalMetrics {
-                flush_bytes: WAL_FLUSH_BYTES.histogram(r, &[]),
-                flush_seconds: WAL_FLUSH_SECONDS.histogram(r, &[]),
+                meters: WalMeters {
+                    flush_bytes: WAL_FLUSH_BYTES.histogram(r, &[]),
+                    flush_seconds: WAL_FLUSH_SECONDS.histogram(r, &[]),
+                },
                 objects: WAL_OBJECTS.gauge(r, &[]),
                 run_index_bytes: RUN_INDEX_BYTES.gauge(r, &[]),
             },
             memory: MemoryMetrics {
                 budget_bytes: MEMORY_BUDGET_BYTES.gauge(r, &[]),
                 requests_bytes: used("requests"),
-                responses_bytes: used("responses"),
-                wal_bytes: used("wal"),
                 tail_bytes: used("tail"),
             },
             serving: ServingMetrics {
@@ -203,7 +201,7 @@ mod tests {
         let produce = metrics.api("Produce");
         produce.requests.increment(3);
         produce.seconds.record(0.002);
-        metrics.wal.flush_bytes.record(5000.0);
+        metrics.wal.meters.flush_bytes.record(5000.0);
         metrics.memory.budget_bytes.set(1024.0);
         metrics.run_upkeep();
         let text = metrics.render();

@@ -10,6 +10,7 @@
 mod config_use;
 mod metadata;
 mod pages;
+mod places;
 mod rust_source;
 mod sizes;
 mod words;

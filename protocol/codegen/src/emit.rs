@@ -3,17 +3,12 @@
 //! The order of fields in a struct literal is the order of evaluation, so decoding is one literal
 //! in wire order; tagged fields come after it.
 
-use crate::rust_type::{
-    default, default_is_derived, differs_from_default, element_min_size, fixed, ident, min_size,
-    rust_type,
-};
+use crate::rust_type::{default, default_is_derived, ident, min_size, rust_type};
 use crate::schema::{Field, Kind, Message, Scalar, Struct, Versions};
 use std::fmt::Write;
 
-/// Appends one formatted line to a `String`.
-macro_rules! line {
-    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a String takes everything") };
-}
+mod read;
+mod write;
 
 /// The file of one message, not yet formatted.
 pub fn module(message: &Message) -> String {
@@ -62,8 +57,8 @@ fn structure(out: &mut String, message: &Message, of: &Struct) {
         "    const MIN_SIZE: usize = {};\n",
         min_size(message, of)
     );
-    read(out, message, of);
-    write(out, message, of);
+    read::read(out, message, of);
+    write::write(out, message, of);
     line!(out, "}}\n");
 }
 
@@ -175,100 +170,10 @@ fn uses_version(message: &Message, of: &Struct) -> bool {
     of.fields.iter().any(conditional) || matches!(Flexible::of(message, of), Flexible::Since(_))
 }
 
-fn read(out: &mut String, message: &Message, of: &Struct) {
-    let flexible = Flexible::of(message, of);
-    let version = if uses_version(message, of) {
-        "version"
-    } else {
-        "_version"
-    };
-    let reader = if of.fields.is_empty() && matches!(flexible, Flexible::Never) {
-        "_r"
-    } else {
-        "r"
-    };
-    line!(
-        out,
-        "    fn read({reader}: &mut Reader, {version}: i16) -> Result<Self, DecodeError> {{"
-    );
-    flexible.declare(out);
-    let has_tags = !matches!(flexible, Flexible::Never);
-    if has_tags {
-        line!(out, "        let mut value = Self {{");
-    } else {
-        line!(out, "        Ok(Self {{");
-    }
-    for field in &of.fields {
-        let value = if field.tag.is_some() {
-            default(field)
-        } else {
-            read_field(message, of, field, &flexible)
-        };
-        line!(out, "{}: {value},", ident(field));
-    }
-    if message.flexible_since.is_some() {
-        line!(out, "unknown_tagged_fields: Vec::new(),");
-    }
-    if has_tags {
-        line!(out, "        }};");
-        read_tags(out, message, of, &flexible);
-        line!(out, "        Ok(value)\n    }}\n");
-    } else {
-        line!(out, "        }})\n    }}\n");
-    }
-}
-
-fn read_field(message: &Message, of: &Struct, field: &Field, flexible: &Flexible) -> String {
-    let value = read_present(message, of, field, flexible);
-    match condition(field.versions, of.versions) {
-        None => value,
-        Some(condition) => format!("if {condition} {{ {value} }} else {{ {} }}", default(field)),
-    }
-}
-
-fn read_present(message: &Message, of: &Struct, field: &Field, flexible: &Flexible) -> String {
-    let plain = read_value(message, of, field, flexible, false);
-    let Some(nullable) = field.nullable else {
-        return plain;
-    };
-    let null = read_value(message, of, field, flexible, true);
-    match condition(nullable, field.versions) {
-        None => null,
-        Some(condition) => format!("if {condition} {{ {null} }} else {{ Some({plain}) }}"),
-    }
-}
-
-fn read_value(
-    message: &Message,
-    of: &Struct,
-    field: &Field,
-    flexible: &Flexible,
-    nullable: bool,
-) -> String {
-    let name = error_name(message, of, field);
-    let compact = flexible.for_field(field);
-    let prefix = if nullable { "nullable_" } else { "" };
-    if field.array {
-        let element = read_element(field, &name, compact);
-        let min = element_min_size(field);
-        return format!("r.{prefix}array({compact}, {name}, {min}, |r| {element})?");
-    }
-    if let Some(method) = fixed(&field.scalar) {
-        return format!("r.{method}({name})?");
-    }
-    match &field.scalar {
-        Scalar::String => format!("r.{prefix}string({compact}, {name})?"),
-        Scalar::Bytes => format!("r.{prefix}bytes({compact}, {name})?"),
-        Scalar::Records => format!("r.{prefix}records({compact}, {name})?"),
-        Scalar::Struct(inner) if nullable => {
-            let present = presence(field);
-            format!(
-                "if r.{present}_present({name})? {{ Some({inner}::read(r, version)?) }} else {{ None }}"
-            )
-        }
-        Scalar::Struct(inner) => format!("{inner}::read(r, version)?"),
-        _ => unreachable!("the fixed ones are above"),
-    }
+fn tagged(of: &Struct) -> Vec<&Field> {
+    let mut fields: Vec<&Field> = of.fields.iter().filter(|f| f.tag.is_some()).collect();
+    fields.sort_by_key(|f| f.tag);
+    fields
 }
 
 /// Which of its two forms the presence byte of a nullable struct has.
@@ -277,65 +182,6 @@ fn presence(field: &Field) -> &'static str {
         "tagged_struct"
     } else {
         "struct"
-    }
-}
-
-fn read_element(field: &Field, name: &str, compact: &str) -> String {
-    if let Some(method) = fixed(&field.scalar) {
-        return format!("r.{method}({name})");
-    }
-    match &field.scalar {
-        Scalar::String => format!("r.string({compact}, {name})"),
-        Scalar::Bytes => format!("r.bytes({compact}, {name})"),
-        Scalar::Records => format!("r.records({compact}, {name})"),
-        Scalar::Struct(inner) => format!("{inner}::read(r, version)"),
-        _ => unreachable!("the fixed ones are above"),
-    }
-}
-
-fn tagged(of: &Struct) -> Vec<&Field> {
-    let mut fields: Vec<&Field> = of.fields.iter().filter(|f| f.tag.is_some()).collect();
-    fields.sort_by_key(|f| f.tag);
-    fields
-}
-
-fn read_tags(out: &mut String, message: &Message, of: &Struct, flexible: &Flexible) {
-    let fields = tagged(of);
-    if matches!(flexible, Flexible::Since(_)) {
-        line!(out, "        if flexible {{");
-    }
-    if fields.is_empty() {
-        line!(
-            out,
-            "            value.unknown_tagged_fields = r.unknown_tagged_fields()?;"
-        );
-    } else {
-        line!(
-            out,
-            "            r.tagged_fields(&mut value.unknown_tagged_fields, |r, tag| {{"
-        );
-        line!(out, "                match tag {{");
-        for field in fields {
-            let tag = field.tag.expect("filtered");
-            let guard = match condition(field.versions, flexible_part(message, of)) {
-                None => String::new(),
-                Some(condition) => format!(" if {condition}"),
-            };
-            let value = read_present(message, of, field, flexible);
-            line!(
-                out,
-                "                    {tag}{guard} => value.{} = {value},",
-                ident(field)
-            );
-        }
-        line!(out, "                    _ => return Ok(false),");
-        line!(
-            out,
-            "                }}\n                Ok(true)\n            }})?;"
-        );
-    }
-    if matches!(flexible, Flexible::Since(_)) {
-        line!(out, "        }}");
     }
 }
 
@@ -348,148 +194,6 @@ fn flexible_part(message: &Message, of: &Struct) -> Versions {
         first: since.max(of.versions.first),
         last: of.versions.last,
     }
-}
-
-fn write(out: &mut String, message: &Message, of: &Struct) {
-    let flexible = Flexible::of(message, of);
-    let version = if uses_version(message, of) {
-        "version"
-    } else {
-        "_version"
-    };
-    let writer = if of.fields.is_empty() && matches!(flexible, Flexible::Never) {
-        "_w"
-    } else {
-        "w"
-    };
-    line!(
-        out,
-        "    fn write(&self, {writer}: &mut Writer, {version}: i16) {{"
-    );
-    flexible.declare(out);
-    for field in of.fields.iter().filter(|f| f.tag.is_none()) {
-        let value = write_present(message, of, field, &flexible);
-        match condition(field.versions, of.versions) {
-            None => line!(out, "{value}"),
-            Some(condition) => line!(out, "if {condition} {{ {value} }}"),
-        }
-    }
-    match flexible {
-        Flexible::Never => {}
-        Flexible::Always => write_tags(out, message, of, &flexible),
-        Flexible::Since(_) => {
-            line!(out, "        if flexible {{");
-            write_tags(out, message, of, &flexible);
-            line!(out, "        }}");
-        }
-    }
-    line!(out, "    }}");
-}
-
-fn write_present(message: &Message, of: &Struct, field: &Field, flexible: &Flexible) -> String {
-    let place = format!("self.{}", ident(field));
-    let name = error_name(message, of, field);
-    let compact = flexible.for_field(field);
-    let Some(nullable) = field.nullable else {
-        return write_plain(field, &place, &name, compact);
-    };
-    let null = write_nullable(field, &place, &name, compact);
-    match condition(nullable, field.versions) {
-        None => null,
-        Some(condition) => {
-            let plain = write_plain(field, "value", &name, compact);
-            format!(
-                "if {condition} {{ {null} }} else if let Some(value) = w.not_null({name}, &{place}) {{ {plain} }}"
-            )
-        }
-    }
-}
-
-fn write_plain(field: &Field, place: &str, name: &str, compact: &str) -> String {
-    let reference = if place == "value" {
-        place.to_string()
-    } else {
-        format!("&{place}")
-    };
-    if field.array {
-        let element = write_element(field, name, compact);
-        return format!("w.array({compact}, {name}, {reference}, |w, e| {element});");
-    }
-    if let Some(method) = fixed(&field.scalar) {
-        return format!("w.{method}({place});");
-    }
-    match &field.scalar {
-        Scalar::String => format!("w.string({compact}, {name}, {reference});"),
-        Scalar::Bytes => format!("w.bytes({compact}, {name}, {reference});"),
-        Scalar::Records => format!("w.records({compact}, {name}, {reference});"),
-        Scalar::Struct(_) => format!("{place}.write(w, version);"),
-        _ => unreachable!("the fixed ones are above"),
-    }
-}
-
-fn write_nullable(field: &Field, place: &str, name: &str, compact: &str) -> String {
-    if field.array {
-        let element = write_element(field, name, compact);
-        return format!(
-            "w.nullable_array({compact}, {name}, {place}.as_deref(), |w, e| {element});"
-        );
-    }
-    match &field.scalar {
-        Scalar::String => format!("w.nullable_string({compact}, {name}, {place}.as_ref());"),
-        Scalar::Bytes => format!("w.nullable_bytes({compact}, {name}, {place}.as_ref());"),
-        Scalar::Records => format!("w.nullable_records({compact}, {name}, {place}.as_ref());"),
-        Scalar::Struct(_) => {
-            let present = presence(field);
-            format!("w.nullable_{present}({place}.as_ref(), version);")
-        }
-        _ => panic!("a nullable {:?}", field.scalar),
-    }
-}
-
-fn write_element(field: &Field, name: &str, compact: &str) -> String {
-    if let Some(method) = fixed(&field.scalar) {
-        return format!("w.{method}(*e)");
-    }
-    match &field.scalar {
-        Scalar::String => format!("w.string({compact}, {name}, e)"),
-        Scalar::Bytes => format!("w.bytes({compact}, {name}, e)"),
-        Scalar::Records => format!("w.records({compact}, {name}, e)"),
-        Scalar::Struct(_) => "e.write(w, version)".to_string(),
-        _ => unreachable!("the fixed ones are above"),
-    }
-}
-
-fn write_tags(out: &mut String, message: &Message, of: &Struct, flexible: &Flexible) {
-    let fields = tagged(of);
-    if fields.is_empty() {
-        line!(out, "w.unknown_tagged_fields(&self.unknown_tagged_fields);");
-        return;
-    }
-    let mut sum = Vec::new();
-    for field in &fields {
-        let differs = differs_from_default(field, &format!("self.{}", ident(field)));
-        let present = match condition(field.versions, flexible_part(message, of)) {
-            None => differs,
-            Some(condition) => format!("{condition} && {differs}"),
-        };
-        let tag = field.tag.expect("filtered");
-        line!(out, "let has_{tag} = {present};");
-        sum.push(format!("usize::from(has_{tag})"));
-    }
-    line!(
-        out,
-        "let mut tags = w.tags(&self.unknown_tagged_fields, {});",
-        sum.join(" + ")
-    );
-    for field in &fields {
-        let tag = field.tag.expect("filtered");
-        let value = write_present(message, of, field, flexible);
-        line!(
-            out,
-            "if has_{tag} {{ tags.field(w, {tag}, |w| {{ {value} }}); }}"
-        );
-    }
-    line!(out, "tags.finish(w);");
 }
 
 fn message_impl(out: &mut String, message: &Message) {

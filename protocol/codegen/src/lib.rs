@@ -3,6 +3,11 @@
 //! The generated files are checked in, so that a build needs nothing and a reader sees the code;
 //! `tests/checked_in_code_is_current.rs` proves that they are what the schemas say.
 
+/// Appends one formatted line to a `String`.
+macro_rules! line {
+    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a String takes everything") };
+}
+
 mod emit;
 mod rust_type;
 pub mod schema;

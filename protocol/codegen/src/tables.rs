@@ -3,10 +3,6 @@
 use crate::schema::{Kind, Message};
 use std::fmt::Write;
 
-macro_rules! line {
-    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a String takes everything") };
-}
-
 /// Rows of a tab-separated file, without its comments.
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines = text

@@ -99,41 +99,44 @@ impl Wire for ApiVersionsResponse {
             let has_1 = self.finalized_features_epoch != -1;
             let has_2 = !self.finalized_features.is_empty();
             let has_3 = self.zk_migration_ready;
-            let mut tags = w.tags(
-                &self.unknown_tagged_fields,
-                usize::from(has_0) + usize::from(has_1) + usize::from(has_2) + usize::from(has_3),
-            );
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.array(
-                        true,
-                        "supported_features",
-                        &self.supported_features,
-                        |w, e| e.write(w, version),
-                    );
-                });
+            let known =
+                usize::from(has_0) + usize::from(has_1) + usize::from(has_2) + usize::from(has_3);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.array(
+                            true,
+                            "supported_features",
+                            &self.supported_features,
+                            |w, e| e.write(w, version),
+                        );
+                    });
+                }
+                if has_1 {
+                    tags.field(w, 1, |w| {
+                        w.i64(self.finalized_features_epoch);
+                    });
+                }
+                if has_2 {
+                    tags.field(w, 2, |w| {
+                        w.array(
+                            true,
+                            "finalized_features",
+                            &self.finalized_features,
+                            |w, e| e.write(w, version),
+                        );
+                    });
+                }
+                if has_3 {
+                    tags.field(w, 3, |w| {
+                        w.bool(self.zk_migration_ready);
+                    });
+                }
+                tags.finish(w);
             }
-            if has_1 {
-                tags.field(w, 1, |w| {
-                    w.i64(self.finalized_features_epoch);
-                });
-            }
-            if has_2 {
-                tags.field(w, 2, |w| {
-                    w.array(
-                        true,
-                        "finalized_features",
-                        &self.finalized_features,
-                        |w, e| e.write(w, version),
-                    );
-                });
-            }
-            if has_3 {
-                tags.field(w, 3, |w| {
-                    w.bool(self.zk_migration_ready);
-                });
-            }
-            tags.finish(w);
         }
     }
 }

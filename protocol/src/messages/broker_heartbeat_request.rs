@@ -73,28 +73,30 @@ impl Wire for BrokerHeartbeatRequest {
         w.bool(self.want_shut_down);
         let has_0 = version >= 1 && !self.offline_log_dirs.is_empty();
         let has_1 = version >= 2 && self.cordoned_log_dirs.is_some();
-        let mut tags = w.tags(
-            &self.unknown_tagged_fields,
-            usize::from(has_0) + usize::from(has_1),
-        );
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.array(true, "offline_log_dirs", &self.offline_log_dirs, |w, e| {
-                    w.uuid(*e)
+        let known = usize::from(has_0) + usize::from(has_1);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.array(true, "offline_log_dirs", &self.offline_log_dirs, |w, e| {
+                        w.uuid(*e)
+                    });
                 });
-            });
+            }
+            if has_1 {
+                tags.field(w, 1, |w| {
+                    w.nullable_array(
+                        true,
+                        "cordoned_log_dirs",
+                        self.cordoned_log_dirs.as_deref(),
+                        |w, e| w.uuid(*e),
+                    );
+                });
+            }
+            tags.finish(w);
         }
-        if has_1 {
-            tags.field(w, 1, |w| {
-                w.nullable_array(
-                    true,
-                    "cordoned_log_dirs",
-                    self.cordoned_log_dirs.as_deref(),
-                    |w, e| w.uuid(*e),
-                );
-            });
-        }
-        tags.finish(w);
     }
 }
 

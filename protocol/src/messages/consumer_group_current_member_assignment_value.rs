@@ -118,18 +118,23 @@ impl Wire for TopicPartitions {
             .assignment_epochs
             .as_ref()
             .is_none_or(|v| !v.is_empty());
-        let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.nullable_array(
-                    true,
-                    "TopicPartitions.assignment_epochs",
-                    self.assignment_epochs.as_deref(),
-                    |w, e| w.i32(*e),
-                );
-            });
+        let known = usize::from(has_0);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.nullable_array(
+                        true,
+                        "TopicPartitions.assignment_epochs",
+                        self.assignment_epochs.as_deref(),
+                        |w, e| w.i32(*e),
+                    );
+                });
+            }
+            tags.finish(w);
         }
-        tags.finish(w);
     }
 }
 

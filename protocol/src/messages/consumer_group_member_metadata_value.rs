@@ -89,13 +89,18 @@ impl Wire for ConsumerGroupMemberMetadataValue {
         w.i32(self.rebalance_timeout_ms);
         w.nullable_string(true, "server_assignor", self.server_assignor.as_ref());
         let has_0 = self.classic_member_metadata != Some(ClassicMemberMetadata::default());
-        let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.nullable_tagged_struct(self.classic_member_metadata.as_ref(), version);
-            });
+        let known = usize::from(has_0);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.nullable_tagged_struct(self.classic_member_metadata.as_ref(), version);
+                });
+            }
+            tags.finish(w);
         }
-        tags.finish(w);
     }
 }
 

@@ -33,13 +33,18 @@ impl Wire for ConsumerGroupTargetAssignmentMetadataValue {
     fn write(&self, w: &mut Writer, _version: i16) {
         w.i32(self.assignment_epoch);
         let has_0 = self.assignment_timestamp != 0;
-        let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.i64(self.assignment_timestamp);
-            });
+        let known = usize::from(has_0);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.i64(self.assignment_timestamp);
+                });
+            }
+            tags.finish(w);
         }
-        tags.finish(w);
     }
 }
 

@@ -152,13 +152,18 @@ impl Wire for CreatableTopicResult {
         }
         if flexible {
             let has_0 = self.topic_config_error_code != 0;
-            let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.i16(self.topic_config_error_code);
-                });
+            let known = usize::from(has_0);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.i16(self.topic_config_error_code);
+                    });
+                }
+                tags.finish(w);
             }
-            tags.finish(w);
         }
     }
 }

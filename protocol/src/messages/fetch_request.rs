@@ -137,21 +137,23 @@ impl Wire for FetchRequest {
         if flexible {
             let has_0 = self.cluster_id.is_some();
             let has_1 = version >= 15 && self.replica_state != ReplicaState::default();
-            let mut tags = w.tags(
-                &self.unknown_tagged_fields,
-                usize::from(has_0) + usize::from(has_1),
-            );
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.nullable_string(true, "cluster_id", self.cluster_id.as_ref());
-                });
+            let known = usize::from(has_0) + usize::from(has_1);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.nullable_string(true, "cluster_id", self.cluster_id.as_ref());
+                    });
+                }
+                if has_1 {
+                    tags.field(w, 1, |w| {
+                        self.replica_state.write(w, version);
+                    });
+                }
+                tags.finish(w);
             }
-            if has_1 {
-                tags.field(w, 1, |w| {
-                    self.replica_state.write(w, version);
-                });
-            }
-            tags.finish(w);
         }
     }
 }
@@ -350,21 +352,23 @@ impl Wire for FetchPartition {
         if flexible {
             let has_0 = version >= 17 && !self.replica_directory_id.is_zero();
             let has_1 = version >= 18 && self.high_watermark != i64::MAX;
-            let mut tags = w.tags(
-                &self.unknown_tagged_fields,
-                usize::from(has_0) + usize::from(has_1),
-            );
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.uuid(self.replica_directory_id);
-                });
+            let known = usize::from(has_0) + usize::from(has_1);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.uuid(self.replica_directory_id);
+                    });
+                }
+                if has_1 {
+                    tags.field(w, 1, |w| {
+                        w.i64(self.high_watermark);
+                    });
+                }
+                tags.finish(w);
             }
-            if has_1 {
-                tags.field(w, 1, |w| {
-                    w.i64(self.high_watermark);
-                });
-            }
-            tags.finish(w);
         }
     }
 }

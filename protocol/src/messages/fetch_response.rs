@@ -73,15 +73,20 @@ impl Wire for FetchResponse {
         });
         if flexible {
             let has_0 = version >= 16 && !self.node_endpoints.is_empty();
-            let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.array(true, "node_endpoints", &self.node_endpoints, |w, e| {
-                        e.write(w, version)
+            let known = usize::from(has_0);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.array(true, "node_endpoints", &self.node_endpoints, |w, e| {
+                            e.write(w, version)
+                        });
                     });
-                });
+                }
+                tags.finish(w);
             }
-            tags.finish(w);
         }
     }
 }
@@ -255,26 +260,28 @@ impl Wire for PartitionData {
             let has_0 = self.diverging_epoch != EpochEndOffset::default();
             let has_1 = self.current_leader != LeaderIdAndEpoch::default();
             let has_2 = self.snapshot_id != SnapshotId::default();
-            let mut tags = w.tags(
-                &self.unknown_tagged_fields,
-                usize::from(has_0) + usize::from(has_1) + usize::from(has_2),
-            );
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    self.diverging_epoch.write(w, version);
-                });
+            let known = usize::from(has_0) + usize::from(has_1) + usize::from(has_2);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        self.diverging_epoch.write(w, version);
+                    });
+                }
+                if has_1 {
+                    tags.field(w, 1, |w| {
+                        self.current_leader.write(w, version);
+                    });
+                }
+                if has_2 {
+                    tags.field(w, 2, |w| {
+                        self.snapshot_id.write(w, version);
+                    });
+                }
+                tags.finish(w);
             }
-            if has_1 {
-                tags.field(w, 1, |w| {
-                    self.current_leader.write(w, version);
-                });
-            }
-            if has_2 {
-                tags.field(w, 2, |w| {
-                    self.snapshot_id.write(w, version);
-                });
-            }
-            tags.finish(w);
         }
     }
 }

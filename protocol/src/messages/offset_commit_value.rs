@@ -78,13 +78,18 @@ impl Wire for OffsetCommitValue {
         }
         if flexible {
             let has_0 = !self.topic_id.is_zero();
-            let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.uuid(self.topic_id);
-                });
+            let known = usize::from(has_0);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.uuid(self.topic_id);
+                    });
+                }
+                tags.finish(w);
             }
-            tags.finish(w);
         }
     }
 }

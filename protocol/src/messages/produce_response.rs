@@ -50,15 +50,20 @@ impl Wire for ProduceResponse {
         w.i32(self.throttle_time_ms);
         if flexible {
             let has_0 = version >= 10 && !self.node_endpoints.is_empty();
-            let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.array(true, "node_endpoints", &self.node_endpoints, |w, e| {
-                        e.write(w, version)
+            let known = usize::from(has_0);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.array(true, "node_endpoints", &self.node_endpoints, |w, e| {
+                            e.write(w, version)
+                        });
                     });
-                });
+                }
+                tags.finish(w);
             }
-            tags.finish(w);
         }
     }
 }
@@ -229,13 +234,18 @@ impl Wire for PartitionProduceResponse {
         }
         if flexible {
             let has_0 = version >= 10 && self.current_leader != LeaderIdAndEpoch::default();
-            let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    self.current_leader.write(w, version);
-                });
+            let known = usize::from(has_0);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        self.current_leader.write(w, version);
+                    });
+                }
+                tags.finish(w);
             }
-            tags.finish(w);
         }
     }
 }

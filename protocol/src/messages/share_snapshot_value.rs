@@ -71,13 +71,18 @@ impl Wire for ShareSnapshotValue {
             e.write(w, version)
         });
         let has_0 = self.delivery_complete_count != -1;
-        let mut tags = w.tags(&self.unknown_tagged_fields, usize::from(has_0));
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.i32(self.delivery_complete_count);
-            });
+        let known = usize::from(has_0);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.i32(self.delivery_complete_count);
+                });
+            }
+            tags.finish(w);
         }
-        tags.finish(w);
     }
 }
 

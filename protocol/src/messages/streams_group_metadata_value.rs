@@ -63,26 +63,28 @@ impl Wire for StreamsGroupMetadataValue {
             .last_assignment_configs
             .as_ref()
             .is_none_or(|v| !v.is_empty());
-        let mut tags = w.tags(
-            &self.unknown_tagged_fields,
-            usize::from(has_0) + usize::from(has_1),
-        );
-        if has_0 {
-            tags.field(w, 0, |w| {
-                w.i32(self.validated_topology_epoch);
-            });
+        let known = usize::from(has_0) + usize::from(has_1);
+        if known == 0 {
+            w.unknown_tagged_fields(&self.unknown_tagged_fields);
+        } else {
+            let mut tags = w.tags(&self.unknown_tagged_fields, known);
+            if has_0 {
+                tags.field(w, 0, |w| {
+                    w.i32(self.validated_topology_epoch);
+                });
+            }
+            if has_1 {
+                tags.field(w, 1, |w| {
+                    w.nullable_array(
+                        true,
+                        "last_assignment_configs",
+                        self.last_assignment_configs.as_deref(),
+                        |w, e| e.write(w, version),
+                    );
+                });
+            }
+            tags.finish(w);
         }
-        if has_1 {
-            tags.field(w, 1, |w| {
-                w.nullable_array(
-                    true,
-                    "last_assignment_configs",
-                    self.last_assignment_configs.as_deref(),
-                    |w, e| e.write(w, version),
-                );
-            });
-        }
-        tags.finish(w);
     }
 }
 

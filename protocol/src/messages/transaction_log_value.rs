@@ -100,31 +100,34 @@ impl Wire for TransactionLogValue {
             let has_1 = self.next_producer_id != -1;
             let has_2 = self.client_transaction_version != 0;
             let has_3 = self.next_producer_epoch != -1;
-            let mut tags = w.tags(
-                &self.unknown_tagged_fields,
-                usize::from(has_0) + usize::from(has_1) + usize::from(has_2) + usize::from(has_3),
-            );
-            if has_0 {
-                tags.field(w, 0, |w| {
-                    w.i64(self.previous_producer_id);
-                });
+            let known =
+                usize::from(has_0) + usize::from(has_1) + usize::from(has_2) + usize::from(has_3);
+            if known == 0 {
+                w.unknown_tagged_fields(&self.unknown_tagged_fields);
+            } else {
+                let mut tags = w.tags(&self.unknown_tagged_fields, known);
+                if has_0 {
+                    tags.field(w, 0, |w| {
+                        w.i64(self.previous_producer_id);
+                    });
+                }
+                if has_1 {
+                    tags.field(w, 1, |w| {
+                        w.i64(self.next_producer_id);
+                    });
+                }
+                if has_2 {
+                    tags.field(w, 2, |w| {
+                        w.i16(self.client_transaction_version);
+                    });
+                }
+                if has_3 {
+                    tags.field(w, 3, |w| {
+                        w.i16(self.next_producer_epoch);
+                    });
+                }
+                tags.finish(w);
             }
-            if has_1 {
-                tags.field(w, 1, |w| {
-                    w.i64(self.next_producer_id);
-                });
-            }
-            if has_2 {
-                tags.field(w, 2, |w| {
-                    w.i16(self.client_transaction_version);
-                });
-            }
-            if has_3 {
-                tags.field(w, 3, |w| {
-                    w.i16(self.next_producer_epoch);
-                });
-            }
-            tags.finish(w);
         }
     }
 }

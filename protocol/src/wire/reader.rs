@@ -160,10 +160,14 @@ impl Reader {
     /// An unsigned number of up to 32 bits in groups of seven, lowest first.
     #[inline]
     pub fn uvarint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        match self.frame.get(self.position) {
-            Some(&byte) if byte < 0x80 => {
+        match self.frame[self.position..] {
+            [one @ ..0x80, ..] => {
                 self.position += 1;
-                Ok(u32::from(byte))
+                Ok(u32::from(one))
+            }
+            [one, two @ ..0x80, ..] => {
+                self.position += 2;
+                Ok(u32::from(one & 0x7f) | u32::from(two) << 7)
             }
             _ => self.uvarint_long(field),
         }
@@ -265,17 +269,11 @@ impl Reader {
         let bytes = self.slice(start, length, field)?;
         match Str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
-            Err(bytes) => Err(self.not_utf8(start, field, &bytes)),
+            Err(error) => {
+                let valid = error.valid_up_to();
+                Err(self.error_at(start, field, DecodeErrorKind::InvalidUtf8 { valid }))
+            }
         }
-    }
-
-    #[cold]
-    fn not_utf8(&self, start: usize, field: &'static str, bytes: &[u8]) -> DecodeError {
-        let valid = match std::str::from_utf8(bytes) {
-            Ok(_) => bytes.len(),
-            Err(error) => error.valid_up_to(),
-        };
-        self.error_at(start, field, DecodeErrorKind::InvalidUtf8 { valid })
     }
 
     #[inline]
@@ -397,6 +395,11 @@ impl Reader {
     /// The tagged fields of a struct that knows none of its own.
     #[inline]
     pub fn unknown_tagged_fields(&mut self) -> Result<Vec<RawTaggedField>, DecodeError> {
+        // Nearly always there are none.
+        if self.frame.get(self.position) == Some(&0) {
+            self.position += 1;
+            return Ok(Vec::new());
+        }
         let mut unknown = Vec::new();
         self.tagged_fields(&mut unknown, |_, _| Ok(false))?;
         Ok(unknown)

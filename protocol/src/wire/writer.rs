@@ -182,6 +182,18 @@ impl Writer {
 
     #[inline]
     pub fn uvarint(&mut self, value: u32) {
+        // Not through an array: a store of bytes that is loaded as a word stalls the processor.
+        if value < 0x80 {
+            self.small.push(value as u8);
+        } else if value < 0x4000 {
+            let pair = [value as u8 | 0x80, (value >> 7) as u8];
+            self.small.extend_from_slice(&pair);
+        } else {
+            self.uvarint_long(value);
+        }
+    }
+
+    fn uvarint_long(&mut self, value: u32) {
         let (bytes, length) = uvarint_bytes(value);
         self.small.extend_from_slice(&bytes[..length]);
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod choices;
+mod encode;
 mod golden;
 mod lies;
 mod oracle;

@@ -336,10 +336,9 @@ impl PartitionLog {
         self.waiters.wake_all();
     }
 
-    /// Number of runs and their bytes in the store.
-    pub fn stored(&self) -> (usize, u64) {
-        let state = self.lock();
-        (state.runs.len(), state.runs.stored_bytes())
+    /// Runs in the index.
+    pub fn run_count(&self) -> usize {
+        self.lock().runs.len()
     }
 
     /// The largest known epoch ≤ `epoch` and its end offset (exclusive); see

@@ -87,11 +87,6 @@ impl RunIndex {
         self.entries.is_empty()
     }
 
-    /// Bytes of all runs.
-    pub fn stored_bytes(&self) -> u64 {
-        self.entries.iter().map(|e| u64::from(e.len)).sum()
-    }
-
     /// The run that holds `offset`.
     pub fn find(&self, offset: Offset) -> Option<Run> {
         self.position_of(offset).map(|i| self.run(i))

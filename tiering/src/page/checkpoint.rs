@@ -22,7 +22,7 @@ use crate::{
     ids::{ClusterId, Incarnation, OwnershipEpoch, PgId, Slot},
     keys,
     log::{Durable, PartitionLog, Registry},
-    metadata::{Command, Image, MetadataError, MetadataLog},
+    metadata::{Command, CommandOutcome, CommandRejected, Image, MetadataError, MetadataLog},
     ownership::checkpoint_record::{CheckpointRecord, PageUpdate},
     store::{
         DynStore, PutOutcome, StoreError,
@@ -52,6 +52,8 @@ pub enum CheckpointError {
     Foreign { number: u64 },
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    #[error("the metadata refused the checkpoint: {0}")]
+    Rejected(CommandRejected),
 }
 
 /// A page under way, and the logs whose state it holds.
@@ -111,8 +113,18 @@ impl Checkpointer {
             wal_floor: committed,
             pages: updates.collect(),
         };
-        metadata.append(vec![Command::Checkpoint(record)]).await?;
+        let outcome = metadata.append_one(Command::Checkpoint(record)).await?;
+        let refused = match outcome {
+            Ok(CommandOutcome::Checkpoint(outcome)) => outcome.refused,
+            Ok(_) => Vec::new(),
+            Err(rejected) => return Err(CheckpointError::Rejected(rejected)),
+        };
         for (draft, (pg, page)) in drafts.into_iter().zip(pages) {
+            if refused.contains(&pg) {
+                // Its state stays dirty, so the next checkpoint lists it again.
+                tracing::error!(%pg, "the metadata refused a page; its replay goes on from the old one");
+                continue;
+            }
             if let Some(group) = self.groups.get_mut(&pg) {
                 group.page = Some(page);
             }

@@ -1,7 +1,6 @@
 //! The engine of the WAL: one flush task that cuts buffers into objects, and the commit of each slot.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -9,34 +8,45 @@ use std::{
     time::Duration,
 };
 
+use metrics::Histogram;
 use tokio::sync::{Notify, watch};
-use weir_protocol::types::ProducerId;
 
 use super::{
     buffer::{Buffer, Buffered, Cut},
+    commit::{Commits, SlotContent},
     flush_policy::{Decision, FlushPolicy, Tokens, View, decide},
-    tail_budget::{BATCH_OVERHEAD_BYTES, TailBudget},
+    group::{Group, group_by_partition},
+    tail_budget::TailBudget,
 };
 use crate::{
-    budget::Permit,
     env::{Env, TaskKind},
     fenced_log::{Ended, Limits, SlotFate, SlotPermit, WalIdentity, WalState, WalWriter},
     format::{
         envelope::{ObjectIdentity, ObjectKind, SealedObject},
-        wal::{ControlRecord, ProducerBatch, RunInput, RunRow, build_wal_object},
+        wal::{ControlRecord, build_wal_object},
     },
     ids::Slot,
-    log::{BATCHES_MAX, PartitionLog, ProducedBatch, Run, TailBatch, WalIndex, produced_batch},
+    log::WalIndex,
     store::DynStore,
 };
 
-#[derive(Clone, Debug)]
+/// Where the engine counts.
+#[derive(Clone)]
+pub struct WalMeters {
+    /// Bytes of each object.
+    pub flush_bytes: Histogram,
+    /// From the start of an object's put to its commit.
+    pub flush_seconds: Histogram,
+}
+
+#[derive(Clone)]
 pub struct WalConfig {
     pub policy: FlushPolicy,
     /// Puts in flight, P of the design.
     pub in_flight_max: u64,
     /// Bytes of committed batches kept in memory.
     pub tail_bytes_max: usize,
+    pub meters: WalMeters,
 }
 
 /// The log takes no more appends, and what is not committed never will be by this incarnation.
@@ -62,33 +72,6 @@ struct Inner {
     commits: Arc<Commits>,
 }
 
-/// What happens when a slot is committed. Shared with the writer, which calls it in slot order.
-struct Commits {
-    env: Env,
-    wal: WalIndex,
-    waiting: Mutex<VecDeque<SlotContent>>,
-    tail: TailBudget,
-    /// Slots committed since the start of this process.
-    returned: AtomicU64,
-    /// Wakes the flush task: a put returned.
-    wake: Arc<Notify>,
-    /// Held during a commit; a checkpoint takes it to see the state between two slots.
-    between_slots: Mutex<Slot>,
-}
-
-struct SlotContent {
-    slot: Slot,
-    runs: Vec<CommittedRun>,
-    permits: Vec<Arc<Permit>>,
-}
-
-struct CommittedRun {
-    log: Arc<PartitionLog>,
-    run: Run,
-    batches: Vec<TailBatch>,
-    producers: Vec<(ProducerId, ProducedBatch)>,
-}
-
 impl Wal {
     /// Starts an incarnation's own log at `first` (0 for a new incarnation).
     pub fn start(
@@ -105,6 +88,7 @@ impl Wal {
             wal,
             waiting: Mutex::default(),
             tail: TailBudget::new(config.tail_bytes_max),
+            meters: config.meters.clone(),
             returned: AtomicU64::new(0),
             wake: returns.clone(),
             between_slots: Mutex::new(first),
@@ -319,7 +303,10 @@ impl Wal {
             slot: cut.slot,
             runs,
             permits,
+            put_at: self.inner.env.clock.boot(),
         };
+        let meters = &self.inner.commits.meters;
+        meters.flush_bytes.record(built.object.body.len() as f64);
         self.inner
             .commits
             .waiting
@@ -327,162 +314,5 @@ impl Wal {
             .expect("no code panics under this lock")
             .push_back(content);
         built.object
-    }
-}
-
-impl Commits {
-    fn commit(&self, slot: Slot) {
-        let content = self
-            .waiting
-            .lock()
-            .expect("no code panics under this lock")
-            .pop_front();
-        let content = content.expect("a slot is committed only after its object was built");
-        assert_eq!(content.slot, slot, "slots are committed in order");
-        let now_ms = self.env.clock.wall_ms();
-        let mut committed = self
-            .between_slots
-            .lock()
-            .expect("no code panics under this lock");
-        let mut bytes = 0;
-        let mut logs = Vec::with_capacity(content.runs.len());
-        for run in content.runs {
-            bytes += run.run.len as usize + run.batches.len() * BATCH_OVERHEAD_BYTES;
-            run.log
-                .commit(&run.run, run.batches, &run.producers, now_ms);
-            logs.push(run.log);
-        }
-        *committed = slot.next();
-        drop(committed);
-        self.tail.add(slot, bytes, logs);
-        drop(content.permits);
-        self.returned.fetch_add(1, Ordering::Relaxed);
-        self.wake.notify_one();
-    }
-}
-
-/// The batches of one partition in one object.
-struct Group {
-    log: Arc<PartitionLog>,
-    batches: Vec<Buffered>,
-}
-
-/// In the order of the object: user topics first, then by topic and partition; batches stay in offset
-/// order because that is the order in which they came.
-fn group_by_partition(batches: Vec<Buffered>) -> Vec<Group> {
-    let mut groups: std::collections::BTreeMap<_, Group> = std::collections::BTreeMap::new();
-    for batch in batches {
-        let key = (batch.log.is_internal(), batch.log.id());
-        let log = batch.log.clone();
-        groups
-            .entry(key)
-            .or_insert_with(|| Group {
-                log,
-                batches: Vec::new(),
-            })
-            .batches
-            .push(batch);
-    }
-    groups.into_values().collect()
-}
-
-impl Group {
-    fn run_input(&self) -> RunInput {
-        let (first, last) = (&self.batches[0], &self.batches[self.batches.len() - 1]);
-        RunInput {
-            topic_partition: self.log.id(),
-            ownership_epoch: self.log.ownership_epoch(),
-            leader_epoch: self.log.leader_epoch(),
-            offset_first: first.offset_first,
-            offset_last: last.offset_last,
-            record_count: self.batches.iter().map(|b| b.record_count).sum(),
-            max_timestamp: self
-                .batches
-                .iter()
-                .map(|b| b.max_timestamp)
-                .max()
-                .unwrap_or(-1),
-            internal: self.log.is_internal(),
-            batches: self.batches.iter().map(|b| b.bytes.clone()).collect(),
-        }
-    }
-
-    /// Per producer its last five batches of this object.
-    fn producers(&self) -> Vec<(ProducerId, ProducedBatch)> {
-        let sequenced = self.batches.iter().filter_map(|b| {
-            let s = b.sequenced?;
-            Some((
-                s.producer,
-                produced_batch(&s, b.offset_first, b.offset_last, b.max_timestamp, None),
-            ))
-        });
-        let mut by_producer: std::collections::BTreeMap<i64, Vec<ProducedBatch>> =
-            std::collections::BTreeMap::new();
-        for (producer, batch) in sequenced {
-            by_producer.entry(producer.0).or_default().push(batch);
-        }
-        let last_five =
-            |list: Vec<ProducedBatch>| list[list.len().saturating_sub(BATCHES_MAX)..].to_vec();
-        by_producer
-            .into_iter()
-            .flat_map(|(id, list)| {
-                last_five(list)
-                    .into_iter()
-                    .map(move |batch| (ProducerId(id), batch))
-            })
-            .collect()
-    }
-
-    fn producer_deltas(&self) -> Vec<ControlRecord> {
-        let mut deltas: Vec<ControlRecord> = Vec::new();
-        for (id, b) in self.producers() {
-            let batch = ProducerBatch {
-                epoch: b.epoch,
-                sequence_first: b.sequence_first,
-                sequence_last: b.sequence_last,
-                offset_first: b.offset_first,
-                offset_last: b.offset_last,
-                timestamp: b.timestamp,
-            };
-            match deltas.last_mut() {
-                Some(ControlRecord::ProducerDelta {
-                    producer, batches, ..
-                }) if *producer == id => batches.push(batch),
-                _ => deltas.push(ControlRecord::ProducerDelta {
-                    topic_partition: self.log.id(),
-                    producer: id,
-                    batches: vec![batch],
-                }),
-            }
-        }
-        deltas
-    }
-
-    fn committed_run(self, wal: WalIndex, slot: Slot, row: &RunRow) -> CommittedRun {
-        let fits = "an object is cut far below 4 GiB";
-        let run = Run {
-            wal,
-            slot,
-            position: u32::try_from(row.position).expect(fits),
-            len: u32::try_from(row.len).expect(fits),
-            offset_first: row.offset_first,
-            offset_end: weir_protocol::types::Offset(row.offset_last.0 + 1),
-            max_timestamp: row.max_timestamp,
-        };
-        let producers = self.producers();
-        let batches = self
-            .batches
-            .into_iter()
-            .map(|b| TailBatch {
-                offset_first: b.offset_first,
-                bytes: b.bytes,
-            })
-            .collect();
-        CommittedRun {
-            log: self.log,
-            run,
-            batches,
-            producers,
-        }
     }
 }

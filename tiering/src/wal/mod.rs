@@ -10,13 +10,15 @@
 //! Crash: what was not committed was not acknowledged; it may still be found and kept by the takeover.
 
 mod buffer;
+mod commit;
 mod engine;
 pub mod flush_policy;
+mod group;
 mod replay;
 mod table;
 mod tail_budget;
 
 pub use buffer::Buffered;
-pub use engine::{Wal, WalConfig, WalEnded};
+pub use engine::{Wal, WalConfig, WalEnded, WalMeters};
 pub use replay::{ReplayError, ReplayedRun, WalRange, replay_range};
 pub use table::WalTable;

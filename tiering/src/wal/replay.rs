@@ -8,14 +8,16 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 
 use crate::{
-    format::wal::{ControlRecord, SlotTail, TailError, WalFooter, read_slot_tail},
+    format::wal::{ControlRecord, SlotTail, TAIL_READ_LEN, TailError, WalFooter, slot_tail_from},
     ids::{ClusterId, Incarnation, Slot},
     keys,
     store::{DynStore, Key},
 };
 
-/// Footers read at a time.
-const READS_MAX: usize = 64;
+/// Objects whose last bytes are read with one call of the store, and calls under way at a time: at
+/// most 32 MiB are held, and a hop to the file system is shared by many small reads.
+const OBJECTS_PER_CALL: usize = 256;
+const CALLS_MAX: usize = 2;
 
 /// A part of one incarnation's WAL; `from` inclusive, `to` exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,23 +58,48 @@ pub async fn replay_range(
     range: WalRange,
     mut each: impl FnMut(ReplayedRun),
 ) -> Result<(), ReplayError> {
-    let mut objects = stream::iter(range.from.0..range.to.0)
-        .map(|slot| read_one(store, cluster, range, Slot(slot)))
-        .buffered(READS_MAX);
-    while let Some(object) = objects.next().await {
-        each(object?);
+    let slots: Vec<Slot> = (range.from.0..range.to.0).map(Slot).collect();
+    let mut chunks = stream::iter(slots.chunks(OBJECTS_PER_CALL))
+        .map(|chunk| read_chunk(store, cluster, range, chunk))
+        .buffered(CALLS_MAX);
+    while let Some(chunk) = chunks.next().await {
+        for object in chunk? {
+            each(object);
+        }
     }
     Ok(())
 }
 
-async fn read_one(
+async fn read_chunk(
     store: &DynStore,
     cluster: ClusterId,
     range: WalRange,
+    slots: &[Slot],
+) -> Result<Vec<ReplayedRun>, ReplayError> {
+    let keys: Vec<Key> = slots
+        .iter()
+        .map(|slot| keys::wal(range.incarnation, 0, *slot))
+        .collect();
+    let suffixes = store.get_suffix_many(&keys, TAIL_READ_LEN).await;
+    let mut objects = Vec::with_capacity(slots.len());
+    for ((key, slot), suffix) in keys.into_iter().zip(slots).zip(suffixes) {
+        let (suffix, len) = suffix.map_err(|error| Arc::new(TailError::Store(error)))?;
+        let tail = slot_tail_from(store, &key, suffix, len)
+            .await
+            .map_err(Arc::new)?;
+        objects.push(checked(cluster, range, *slot, key, tail)?);
+    }
+    Ok(objects)
+}
+
+/// Whether the object is the one that was asked for.
+fn checked(
+    cluster: ClusterId,
+    range: WalRange,
     slot: Slot,
+    key: Key,
+    tail: SlotTail,
 ) -> Result<ReplayedRun, ReplayError> {
-    let key = keys::wal(range.incarnation, 0, slot);
-    let tail = read_slot_tail(store, &key).await.map_err(Arc::new)?;
     let SlotTail::Wal {
         footer, controls, ..
     } = tail

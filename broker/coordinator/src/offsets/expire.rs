@@ -49,9 +49,8 @@ impl ClassicGroup {
                 Some(ms) => RetentionFrom::Moment(ms),
                 None => RetentionFrom::Commit,
             }),
-            GroupState::Stable if self.uses_consumer_protocol() => {
-                self.subscribed_topics().map(|_| RetentionFrom::Commit)
-            }
+            // Known for consumers only.
+            GroupState::Stable => self.subscribed_topics().map(|_| RetentionFrom::Commit),
             _ => None,
         }
     }

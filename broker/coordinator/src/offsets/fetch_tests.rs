@@ -118,6 +118,16 @@ fn offsets_of_a_topic_that_is_gone_are_shown_until_they_are_deleted() {
 }
 
 #[test]
+fn offsets_without_their_group_are_hidden() {
+    let mut t = test();
+    // A tombstone of the group alone, as nobody writes it today.
+    t.log.push(crate::record::group_tombstone(&"g".into()));
+    t.fail_over();
+    assert_eq!(t.fetch("g", "foo", &[0]), [nothing(0)]);
+    assert_eq!(t.fetch_all("g"), []);
+}
+
+#[test]
 fn offsets_from_before_topic_ids_are_shown() {
     let mut t = test();
     let mut old = commit("g", "foo", &[(1, 11)]);

@@ -22,6 +22,7 @@ pub(crate) fn check(shard: &Shard) {
         stored.keys().eq(shard.groups.keys()),
         "a live group for every stored one"
     );
+    check_no_timer_is_left_over(shard);
     for (id, group) in &shard.groups {
         check_group(group);
         check_timers(shard, group);
@@ -78,6 +79,19 @@ pub(crate) fn check_group(group: &ClassicGroup) {
         }
     }
     assert_eq!(group.protocol_counts, counts);
+}
+
+fn check_no_timer_is_left_over(shard: &Shard) {
+    for key in shard.timers.keys() {
+        let is_needed = match key {
+            TimerKey::Expiry => true,
+            TimerKey::Join(id) | TimerKey::Sync(id) => shard.groups.contains_key(id),
+            TimerKey::Member(id, member) => shard.groups.get(id).is_some_and(|group| {
+                group.member(member.as_str()).is_some() || group.pending.contains(member)
+            }),
+        };
+        assert!(is_needed, "{key:?}");
+    }
 }
 
 /// Nobody can be forgotten: whoever may fail has a deadline.

@@ -1,0 +1,4 @@
+//! What `compat` runs.
+
+pub mod java;
+pub mod librdkafka;
