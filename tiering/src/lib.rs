@@ -16,4 +16,5 @@ pub mod metadata;
 pub mod ownership;
 pub mod page;
 pub mod store;
+pub mod verify;
 pub mod wal;
