@@ -9,6 +9,7 @@ pub mod env;
 pub mod fenced_log;
 pub mod format;
 pub mod ids;
+pub mod incarnation;
 pub mod keys;
 pub mod log;
 pub mod metadata;
