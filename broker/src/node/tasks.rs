@@ -26,8 +26,8 @@ pub fn start(running: &Running) {
     checkpoints(running.clone());
     expiry(running.clone());
     deleted_topics(running.clone());
-    coordinator::start(&running.broker);
     gauges(running.clone());
+    coordinator::start(&running.broker);
 }
 
 fn gauges(running: Running) {

@@ -1,106 +1,128 @@
-//! A broker process on a store of its own.
+//! A broker process of its own for a test: a fresh directory, free ports, killed at the end.
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    net::SocketAddr,
-    path::PathBuf,
-    process::{Child, ChildStderr, Command, Stdio},
+    fs::File,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use tempfile::TempDir;
 
 use crate::client::Client;
 
-/// A running broker; killed when dropped.
+/// From the start of the process to its ready line; generous, since many tests share a machine.
+const START_MAX: Duration = Duration::from_secs(60);
+
 pub struct Broker {
-    process: Child,
-    /// Kept open, so that the broker can always log.
-    stderr: Option<ChildStderr>,
-    pub address: SocketAddr,
-}
-
-/// A directory for a store; removed when dropped.
-pub struct Store(TempDir);
-
-impl Store {
-    pub fn new() -> Store {
-        Store(TempDir::new().unwrap())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("store")
-    }
-
-    /// Starts a broker on this store and waits for its ready line. `settings`: `KEY=VALUE`.
-    pub fn start(&self, settings: &[&str]) -> Broker {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-        command.arg("start").arg("--store").arg(self.path());
-        command.args(["--listeners", "PLAINTEXT://127.0.0.1:0"]);
-        command.args(["--admin", "127.0.0.1:0"]);
-        for setting in settings {
-            command.args(["--override", setting]);
-        }
-        let command = command.env_clear().stdin(Stdio::null());
-        let mut process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = process.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let mut stderr = process.stderr.take();
-        let Some(address) = address(&line) else {
-            let mut said = String::new();
-            let _ = process.kill();
-            let _ = stderr.take().unwrap().read_to_string(&mut said);
-            panic!("no ready line, but: {line:?}; stderr: {said}");
-        };
-        Broker {
-            process,
-            stderr,
-            address,
-        }
-    }
-}
-
-/// "… ready at 127.0.0.1:4711 after 12 ms".
-fn address(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once(" ready at ")?;
-    rest.split([',', ' ']).next()?.parse().ok()
+    child: Child,
+    overrides: Vec<String>,
+    /// `host:port` of the listener.
+    pub address: String,
+    directory: TempDir,
 }
 
 impl Broker {
-    /// A new connection.
-    pub fn connect(&self) -> Client {
-        Client::connect(self.address)
+    /// With the default configuration.
+    pub fn start() -> Broker {
+        Broker::with(&[])
     }
 
-    /// Kills the process as `kill -9` does and waits for its end.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    /// With `KEY=VALUE` overrides.
+    pub fn with(overrides: &[&str]) -> Broker {
+        let directory = tempfile::tempdir().unwrap();
+        let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+        let (child, address) = spawn(&directory, &overrides);
+        Broker {
+            child,
+            overrides,
+            address,
+            directory,
+        }
     }
 
-    /// Asks the process to stop, as `kill` does.
-    pub fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    /// `kill -9`, then a new process on the same directory.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
+        let (child, address) = spawn(&self.directory, &self.overrides);
+        self.child = child;
+        self.address = address;
     }
 
-    /// Waits for the end; its exit code and what it said on stderr.
-    pub fn wait(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        let stderr = self.stderr.take().unwrap();
-        BufReader::new(stderr).read_to_string(&mut said).unwrap();
-        (self.process.wait().unwrap().code(), said)
+    pub fn client(&self) -> Client {
+        Client::connect(&self.address)
+    }
+
+    /// What the broker logged to stderr so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("stderr")).unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("the broker's stderr:\n{}", self.log());
+        }
     }
+}
+
+fn spawn(directory: &TempDir, overrides: &[String]) -> (Child, String) {
+    let stderr = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.path().join("stderr"))
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(["start", "--store"]);
+    command.arg(directory.path().join("store"));
+    command.args(["--listeners", "PLAINTEXT://127.0.0.1:0"]);
+    command.args(["--admin", "127.0.0.1:0"]);
+    for value in overrides {
+        command.args(["--override", value]);
+    }
+    let mut child = command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    match ready_line(&mut child) {
+        Some(line) => {
+            let (_, rest) = line.split_once(" ready at ").unwrap();
+            let (address, _) = rest.split_once(" after ").unwrap();
+            (child, address.to_owned())
+        }
+        None => {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let log = std::fs::read_to_string(directory.path().join("stderr")).unwrap();
+            panic!("the broker did not become ready:\n{log}");
+        }
+    }
+}
+
+/// `None`: the process ended or took too long.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pipe cannot be read with a time limit otherwise"
+)]
+fn ready_line(child: &mut Child) -> Option<String> {
+    let stdout = child.stdout.take().unwrap();
+    let (sender, line) = mpsc::channel();
+    // Ends with the process: its end closes the pipe.
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    line.recv_timeout(START_MAX).ok()
 }

@@ -1,12 +1,17 @@
-//! The real binary over raw requests: what clients see, in every version.
+//! Black-box tests of the wire: raw requests over a socket against a broker process.
+//!
+//! `broker` runs the real binary on a fresh directory, `client` speaks to it through the messages of
+//! `weir-protocol`; each other module is about some APIs, and loops over all their versions.
 
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod broker;
+mod canary;
 mod client;
-mod group_calls;
-mod group_offsets;
-mod group_restart;
-mod group_stored;
-mod group_versions;
-mod groups;
+mod configs;
+mod create_topics;
+mod create_topics_mistakes;
+mod delete_topics;
+mod frames;
+mod partitions;
+mod topics;
