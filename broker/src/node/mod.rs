@@ -13,6 +13,8 @@ mod producer_ids;
 mod recovery;
 mod run;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod who;
 
 pub use broker::{Broker, Endpoint};
