@@ -331,6 +331,22 @@ async fn a_missing_object_is_damage_below_and_above_a_checkpoint() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_no_damage_but_not_checked() {
+    let history = history().await;
+    let key = &history.crashed[2];
+    let mut newer = BytesMut::from(&history.store.get(key).await.unwrap()[..]);
+    newer[5] = 9;
+    let crc = crc32c::crc32c(&newer[..92]);
+    newer[92..96].copy_from_slice(&crc.to_le_bytes());
+    history.replace(key, newer.freeze()).await;
+    let report = history.check().await;
+    assert!(report.is_sound() && !report.is_complete());
+    let text = report.render();
+    let line = format!("not checked: {key}: major format version 9 is not known");
+    assert!(text.starts_with(&line), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_truncated_object_and_one_under_another_name_are_damage() {
     let history = history().await;
     let key = &history.crashed[2];
