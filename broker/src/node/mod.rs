@@ -14,6 +14,8 @@ mod recovery;
 mod run;
 mod space;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod who;
 
 pub use broker::{Broker, Endpoint};
