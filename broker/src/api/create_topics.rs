@@ -27,15 +27,13 @@ use super::{
 use crate::{
     config::{self, ConfigEntry, ConfigSource, Overrides, Settings},
     error_code::KafkaError,
-    partition::create_command,
+    partition::{METADATA_TOPIC, create_command},
 };
 
 pub const API: Api = Api::new(ApiKey::CreateTopics, 2..=7).differs(
     "any replication factor is accepted unless weir.replication.factor.strict is on; the owner is the only replica",
 );
 
-/// Kafka's own metadata topic, which exists nowhere here either.
-const METADATA_TOPIC: &str = "__cluster_metadata";
 /// The number that asks for the broker's default.
 const DEFAULT: i32 = -1;
 

@@ -104,12 +104,6 @@ pub enum RequestError {
     Decode(#[from] DecodeError),
     #[error("{0}")]
     Header(#[from] HeaderError),
-    #[error("{api} v{version}: {left} bytes behind the request")]
-    TrailingBytes {
-        api: &'static str,
-        version: i16,
-        left: usize,
-    },
     #[error("{api} v{version}: the answer cannot be encoded: {message}")]
     Encode {
         api: &'static str,

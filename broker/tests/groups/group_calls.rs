@@ -144,11 +144,14 @@ pub fn fetch(group: &str, topic: Option<(&str, Uuid)>, partitions: &[i32]) -> Of
     }
 }
 
+/// Index, offset, leader epoch, metadata, error.
+pub type FetchedPartition = (i32, i64, i32, String, i16);
+
 /// What an OffsetFetch of one group says, whatever its version: topics (name, id, partitions), error
-/// of the group. Partitions: (index, offset, leader epoch, metadata, error).
+/// of the group.
 #[derive(Debug, PartialEq)]
 pub struct Fetched {
-    pub topics: Vec<(String, Uuid, Vec<(i32, i64, i32, String, i16)>)>,
+    pub topics: Vec<(String, Uuid, Vec<FetchedPartition>)>,
     pub error: i16,
 }
 

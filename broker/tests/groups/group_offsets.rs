@@ -158,7 +158,17 @@ fn offset_fetch_v1_to_v10() {
             assert_eq!((found.error, found.topics), (0, all), "v{version}");
         }
     }
-    // Several groups in one request, each with its own part of the answer.
+}
+
+#[test]
+fn several_groups_in_one_fetch_each_get_their_own_answer() {
+    let store = Store::new();
+    let (_broker, mut client) = start(&store);
+    let orders = ("orders", client.topic("orders"));
+    assert_eq!(
+        committed(&mut client, 8, &commit("g", orders, 1, 42, "here")),
+        0
+    );
     for version in 8..=10 {
         let mut request = fetch("g", Some(orders), &[1]);
         request.groups.push(OffsetFetchRequestGroup {

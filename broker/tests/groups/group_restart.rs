@@ -1,10 +1,13 @@
 //! What is left of groups after `kill -9`, and what a clean stop tells those who wait.
 
-use weir_protocol::messages::{JoinGroupRequest, SyncGroupRequest};
+use weir_protocol::{
+    messages::{JoinGroupRequest, SyncGroupRequest},
+    types::Uuid,
+};
 
 use crate::{
     broker::Store,
-    client::eventually,
+    client::{Client, eventually},
     group_calls::{commit, fetch, fetched, heartbeat, join, str, sync},
 };
 
@@ -51,6 +54,34 @@ fn groups_and_offsets_survive_a_kill_and_members_go_on() {
             assert_eq!(&*described.group_state, "Stable", "{group}, round {round}");
             assert_eq!(&described.members[0].member_assignment[..], b"part");
         }
+        broker.kill();
+    }
+}
+
+/// The offset of partition 0 that `group` has committed to `topic`, once its coordinator is loaded.
+fn committed_offset(client: &mut Client, group: &str, topic: (&str, Uuid)) -> i64 {
+    let found = eventually("the group", || {
+        let found = fetched(client, 9, &fetch(group, Some(topic), &[0]));
+        (found.error != 14).then_some(found)
+    });
+    assert_eq!(found.error, 0, "{found:?}");
+    found.topics[0].2[0].1
+}
+
+/// Canary: the suite would notice a broker that forgets.
+#[test]
+fn a_store_that_forgets_is_noticed() {
+    let (store, other) = (Store::new(), Store::new());
+    for (store, expected) in [(&store, 5), (&other, -1)] {
+        let broker = store.start(&[NO_DELAY]);
+        let mut client = broker.connect();
+        client.coordinator();
+        let orders = ("orders", client.topic("orders"));
+        if expected == 5 {
+            let answer = client.call(9, &commit("g", orders, 0, 5, ""));
+            assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+        }
+        assert_eq!(committed_offset(&mut client, "g", orders), expected);
         broker.kill();
     }
 }
@@ -111,10 +142,6 @@ fn a_clean_stop_answers_parked_requests_and_keeps_what_was_acknowledged() {
 
     let broker = store.start(&[NO_DELAY]);
     let mut client = broker.connect();
-    let found = eventually("the group", || {
-        let found = fetched(&mut client, 9, &fetch("simple", Some(orders), &[0]));
-        (found.error != 14).then_some(found)
-    });
-    assert_eq!(found.topics[0].2[0].1, 77);
+    assert_eq!(committed_offset(&mut client, "simple", orders), 77);
     assert_eq!(&*client.describe(5, "joins").group_state, "Stable");
 }

@@ -124,8 +124,16 @@ fn join_group_v0_to_v9() {
             subscription(&["orders"]),
             "v{version}"
         );
+    }
+}
 
-        // Each refusal: (change, error, whether the member id comes back).
+#[test]
+fn refused_joins_v0_to_v9() {
+    let store = Store::new();
+    let (_broker, mut client) = start(&store);
+    for version in 0..=9 {
+        let group = format!("join-{version}");
+        client.join_alone(version, &join(&group, ""));
         type Change = fn(&mut JoinGroupRequest);
         let refusals: [(Change, i16); 5] = [
             (|r| r.group_id = str(""), 24),

@@ -211,3 +211,21 @@ fn no_topics_is_no_error() {
         assert_eq!(response.topics, Vec::<CreatableTopicResult>::new());
     }
 }
+
+#[test]
+fn settings_that_free_no_space_yet_are_warned_of_once_at_start() {
+    let mut broker = Broker::start();
+    let warned = |broker: &Broker| broker.log().matches("free no space yet").count();
+    broker
+        .client()
+        .create_topic("short", 1, &[("retention.ms", "1000")]);
+    assert_eq!(warned(&broker), 0, "it is not about creating");
+    broker.crash_and_restart();
+    broker.client().topic("short");
+    assert_eq!(warned(&broker), 1);
+    assert!(
+        broker.log().contains("ask for it: short"),
+        "{}",
+        broker.log()
+    );
+}

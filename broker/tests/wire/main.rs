@@ -8,10 +8,12 @@
 mod broker;
 mod canary;
 mod client;
+mod cluster;
 mod configs;
 mod create_topics;
 mod create_topics_mistakes;
 mod delete_topics;
 mod frames;
+mod metadata;
 mod partitions;
 mod topics;

@@ -36,11 +36,12 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Formats `dir` on first use, starts a broker there and waits until its port answers.
+    /// Starts a broker on a fresh `dir` and waits until its port answers.
     pub fn start(java: &JavaSetup, dir: &Path) -> Result<Kafka, String> {
         Kafka::start_on(java, dir, free_port())
     }
 
+    /// The same on a `dir` that may have been used before, with the same port.
     pub fn start_on(java: &JavaSetup, dir: &Path, port: u16) -> Result<Kafka, String> {
         Kafka::prepare(java, dir, port)?;
         let started = time::now();

@@ -37,6 +37,8 @@ use super::{
 const PACE: Duration = Duration::from_millis(20);
 const SETTINGS: [(&str, &str); 2] = [("acks", "all"), ("linger.ms", "0")];
 const LIMIT: Duration = Duration::from_secs(30);
+/// The first seconds pay for connections and metadata; they are not counted.
+const WARM_RECORDS: usize = 100;
 
 /// Milliseconds, one per record.
 #[derive(Default)]
@@ -121,6 +123,7 @@ pub fn measure(lab: &mut Lab) -> Result<Row, String> {
 /// Milliseconds to the acknowledgement and to the consumer, of every record.
 fn one_round(lab: &mut Lab, which: Which) -> Result<(Vec<f64>, Vec<f64>), String> {
     let (topic, payload, records) = (lab.topic(), lab.payload.clone(), lab.plan.latency_records);
+    let records = records + WARM_RECORDS;
     rustix::fs::sync();
     let subject = lab.subject(which)?;
     let address = subject.address();
@@ -151,9 +154,7 @@ fn one_round(lab: &mut Lab, which: Which) -> Result<(Vec<f64>, Vec<f64>), String
             ends.len()
         ));
     }
-    // The first second pays for connections and metadata.
-    let skipped = (records / 10).min(50);
-    Ok((acks[skipped..].to_vec(), ends[skipped..].to_vec()))
+    Ok((acks[WARM_RECORDS..].to_vec(), ends[WARM_RECORDS..].to_vec()))
 }
 
 fn send(

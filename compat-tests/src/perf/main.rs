@@ -96,7 +96,6 @@ fn run(cli: &Cli) -> Result<(), String> {
             report.add(hot::measure(&mut lab, load)?);
         }
     }
-    lab.stop_kafka();
     type Measure = fn(&mut Lab) -> Result<report::Row, String>;
     let others: [(Row, Measure); 4] = [
         (Row::Latency, latency::measure),
@@ -105,11 +104,14 @@ fn run(cli: &Cli) -> Result<(), String> {
         (Row::Objects, objects::measure),
     ];
     for (row, measure) in others {
+        if matches!(row, Row::Start | Row::Objects) {
+            // These have Kafkas of their own.
+            lab.stop_kafka();
+        }
         if wanted(row) {
             report.add(measure(&mut lab)?);
         }
     }
-    lab.stop_kafka();
     let whole = cli.rows.contains(&Row::All) && !cli.quick;
     let default = whole.then(|| lab::repository().join("docs/PERFORMANCE.md"));
     if let Some(path) = cli.out.clone().or(default) {

@@ -65,9 +65,8 @@ fn push_json(random: &mut Random, out: &mut Vec<u8>, number: usize) {
     let mut word = || WORDS[random.below(8) as usize];
     let (kind, state) = (word(), word());
     let text = format!(
-        "{{\"id\":{number},\"kind\":\"{kind}\",\"state\":\"{state}\",\"amount\":{},\"customer\":{}}}",
-        random.below(100_000),
-        random.below(1_000_000),
+        "{{\"id\":{number},\"kind\":\"{kind}\",\"state\":\"{state}\",\"channel\":\"web\",\"amount\":{},\"currency\":\"EUR\"}}",
+        random.below(10_000),
     );
     out.extend_from_slice(text.as_bytes());
 }

@@ -150,6 +150,8 @@ impl EntryLog {
 
     async fn read_taken(&self, slot: Slot) -> Result<Appended, StoreError> {
         let mut backoff = Backoff::default();
+        let started = self.slots.env.clock.boot();
+        let key = keys::metadata_log(slot);
         loop {
             if let Some(bytes) = self.read_slot(slot).await? {
                 return Ok(Appended::Exists(bytes));
@@ -160,7 +162,8 @@ impl EntryLog {
             {
                 return Ok(Appended::Superseded { snapshot });
             }
-            self.slots.pause(&mut backoff).await;
+            let shown = self.slots.pause_until_shown(&key, &mut backoff, started);
+            shown.await?;
         }
     }
 

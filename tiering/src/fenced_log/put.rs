@@ -3,6 +3,8 @@
 //! Owns: that the put of a slot runs in a task of its own. Does not own: the result rules of a put
 //! (`store::put_if_absent_until_clear`).
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use crate::{
@@ -87,15 +89,8 @@ impl SlotStore {
                 Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
                 Err(error) => error,
             };
-            let waited = self.env.clock.boot().saturating_sub(started);
-            let go_on = match (error.kind, self.patience) {
-                (StoreErrorKind::Retry | StoreErrorKind::Full, Patience::Limited(limit)) => {
-                    waited < limit
-                }
-                (StoreErrorKind::Retry | StoreErrorKind::Full, Patience::Forever) => true,
-                _ => false,
-            };
-            if !go_on {
+            let is_away = matches!(error.kind, StoreErrorKind::Retry | StoreErrorKind::Full);
+            if !is_away || !self.may_wait(started) {
                 return Err(error);
             }
             tracing::debug!(%error, "a read of a log will be repeated");
@@ -103,7 +98,31 @@ impl SlotStore {
         }
     }
 
-    pub(super) async fn pause(&self, backoff: &mut Backoff) {
+    /// Whether to go on with what began at `started` (boot time).
+    fn may_wait(&self, started: Duration) -> bool {
+        match self.patience {
+            Patience::Forever => true,
+            Patience::Limited(limit) => self.env.clock.boot().saturating_sub(started) < limit,
+        }
+    }
+
+    /// Pauses before the next look at what a put found to exist and a read did not: "not found" is
+    /// not final then.
+    pub(super) async fn pause_until_shown(
+        &self,
+        key: &Key,
+        backoff: &mut Backoff,
+        started: Duration,
+    ) -> Result<(), StoreError> {
+        if !self.may_wait(started) {
+            let message = "it exists, and cannot be read";
+            return Err(StoreError::new(StoreErrorKind::Retry, "get", key, message));
+        }
+        self.pause(backoff).await;
+        Ok(())
+    }
+
+    async fn pause(&self, backoff: &mut Backoff) {
         let pause = backoff.next(&self.env);
         self.env.clock.sleep(pause).await;
     }

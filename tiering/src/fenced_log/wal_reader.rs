@@ -156,9 +156,14 @@ impl WalReader {
         slot: Slot,
     ) -> Result<SlotContent, TakeoverError> {
         let mut backoff = Backoff::default();
+        let started = self.slots.env.clock.boot();
+        let key = self.wal.key(slot);
         loop {
             match self.content(slot).await? {
-                SlotContent::Missing => self.slots.pause(&mut backoff).await,
+                SlotContent::Missing => {
+                    let shown = self.slots.pause_until_shown(&key, &mut backoff, started);
+                    shown.await?;
+                }
                 content => return Ok(content),
             }
         }
