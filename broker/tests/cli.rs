@@ -173,7 +173,7 @@ fn log_verify_tells_sound_damaged_and_absent_stores_apart_and_object_dump_reads_
         stderr(&output)
     );
     assert!(
-        stdout(&output).ends_with("0 damaged, 0 void\n"),
+        stdout(&output).ends_with("0 damaged, 0 not checked, 0 void\n"),
         "{}",
         stdout(&output)
     );

@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 use weir_compat_tests::{
     harness::suite::SuiteArgs,
-    suites::{java, librdkafka},
+    suites::{
+        crash::{self, CrashArgs},
+        java, librdkafka,
+    },
 };
 
 /// Tests of a broker with real clients. Each suite starts a fresh broker, and stops it.
@@ -19,6 +22,8 @@ enum Suite {
     Librdkafka(SuiteArgs),
     /// Kafka's own Java client and command line tools.
     Java(SuiteArgs),
+    /// kill -9 and restart under load: what was acknowledged stays.
+    Crash(CrashArgs),
     /// A group member for the other suites, to be killed.
     #[command(hide = true)]
     Member {
@@ -32,6 +37,7 @@ fn main() {
     match Cli::parse().suite {
         Suite::Librdkafka(args) => librdkafka::main(&args),
         Suite::Java(args) => java::main(&args),
+        Suite::Crash(args) => crash::main(&args),
         Suite::Member {
             bootstrap,
             group,

@@ -187,6 +187,12 @@ impl RecordProducer {
         known.into_values().collect()
     }
 
+    /// How many results are known.
+    pub fn answered(&self) -> usize {
+        self.inner.poll(Duration::ZERO);
+        self.inner.context().lock().len()
+    }
+
     /// What is known so far, by number.
     pub fn known(&self) -> BTreeMap<usize, Delivery> {
         self.inner.poll(Duration::ZERO);

@@ -14,6 +14,12 @@ pub trait Wire: Sized {
     fn read(r: &mut Reader, version: i16) -> Result<Self, DecodeError>;
 
     fn write(&self, w: &mut Writer, version: i16);
+
+    /// Whether a response carries an error code other than 0, at any depth. Always false for what
+    /// has no error codes.
+    fn has_error(&self) -> bool {
+        false
+    }
 }
 
 /// A message of the protocol, in all its versions.
@@ -86,4 +92,65 @@ pub trait Message: Wire + Default + Clone + Debug + PartialEq {
 pub trait Request: Message {
     const KEY: ApiKey;
     type Response: Message;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{
+        FetchResponse, HeartbeatResponse, LeaveGroupResponse, MetadataRequest, ShareFetchResponse,
+        fetch_response::{FetchableTopicResponse, PartitionData},
+        leave_group_response::MemberResponse,
+        share_fetch_response::{PartitionData as SharePartition, ShareFetchableTopicResponse},
+    };
+
+    fn fetched(codes: [i16; 2]) -> FetchResponse {
+        let topic = |error_code| FetchableTopicResponse {
+            partitions: vec![
+                PartitionData::default(),
+                PartitionData {
+                    error_code,
+                    ..Default::default()
+                },
+            ],
+            ..Default::default()
+        };
+        FetchResponse {
+            responses: codes.map(topic).into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn error_codes_are_found_at_any_depth_and_under_other_names() {
+        assert!(!HeartbeatResponse::default().has_error());
+        let heartbeat = HeartbeatResponse {
+            error_code: 25,
+            ..Default::default()
+        };
+        assert!(heartbeat.has_error());
+        assert!(!fetched([0, 0]).has_error());
+        assert!(fetched([0, 1]).has_error());
+        assert!(fetched([-1, 0]).has_error());
+        let left = LeaveGroupResponse {
+            members: vec![MemberResponse {
+                error_code: 25,
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert!(left.has_error());
+        let acknowledged = ShareFetchResponse {
+            responses: vec![ShareFetchableTopicResponse {
+                partitions: vec![SharePartition {
+                    acknowledge_error_code: 121,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert!(acknowledged.has_error());
+        assert!(!MetadataRequest::default().has_error());
+    }
 }

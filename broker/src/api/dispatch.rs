@@ -144,19 +144,12 @@ impl Dispatch {
 }
 
 impl Call {
-    /// Decodes the request; bytes behind it are an error, as in Kafka.
+    /// Decodes the request. Bytes behind it are ignored, as in Kafka: librdkafka sends some in its
+    /// Metadata v13 requests for all topics.
     pub fn decode<M: Message>(
         mut self,
     ) -> Result<(RequestContext, M, Reply, Permit), RequestError> {
         let request = M::decode(&mut self.reader, self.reply.version)?;
-        let left = self.reader.remaining();
-        if left > 0 {
-            return Err(RequestError::TrailingBytes {
-                api: self.reply.key.name(),
-                version: self.reply.version,
-                left,
-            });
-        }
         Ok((self.context, request, self.reply, self.permit))
     }
 }

@@ -7,8 +7,12 @@
 
 mod api_versions;
 mod context;
+mod create_partitions;
+mod create_topics;
 mod delete_groups;
+mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 mod describe_groups;
 mod dispatch;
 mod fetch;
@@ -26,6 +30,7 @@ mod offset_delete;
 mod offset_fetch;
 mod produce;
 mod sync_group;
+mod topic_changes;
 
 use std::ops::RangeInclusive;
 
@@ -99,12 +104,6 @@ pub enum RequestError {
     Decode(#[from] DecodeError),
     #[error("{0}")]
     Header(#[from] HeaderError),
-    #[error("{api} v{version}: {left} bytes behind the request")]
-    TrailingBytes {
-        api: &'static str,
-        version: i16,
-        left: usize,
-    },
     #[error("{api} v{version}: the answer cannot be encoded: {message}")]
     Encode {
         api: &'static str,

@@ -6,13 +6,14 @@
 
 mod check;
 mod exit;
-mod log_verify;
-mod object_dump;
+mod log;
+mod object;
 mod start;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use weir_tiering::store::url::StoreUrl;
 
 pub use exit::Exit;
 
@@ -41,14 +42,17 @@ Examples:
 const DUMP_HELP: &str = "\
 Exit codes: 0 sound, 1 damaged (what can be read is printed), 2 cannot be read.
 
-Example:
-  weir object dump weir-data/cluster";
+Examples:
+  weir object dump weir-data/cluster
+  weir object dump --store /var/lib/weir meta/log/00000000000000000000";
 
 const VERIFY_HELP: &str = "\
+It reads every object and compares what they say: checksums, the index of each object with its records,
+the slots of each log, the offsets of each partition, what the pages and the metadata refer to.
 It writes nothing and may run beside a broker. Slots above the end of a log are void, not damaged:
-they were never acknowledged.
+they were never acknowledged. Each line of damage names an object and says what to do.
 
-Exit codes: 0 clean, 1 damage, 2 could not check.
+Exit codes: 0 clean, 1 damage, 2 not everything could be checked.
 
 Example:
   weir log verify --store /var/lib/weir";
@@ -87,8 +91,11 @@ enum ObjectCommand {
     /// Print what one object says
     #[command(after_help = DUMP_HELP)]
     Dump {
-        /// File that holds the object
+        /// File that holds the object; with --store, its name in the store
         path: PathBuf,
+        /// Read from this store: a path or file:///path
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
 }
 
@@ -142,17 +149,11 @@ pub struct StartArgs {
 pub fn main() -> ExitCode {
     let exit = match Cli::parse().command {
         Command::Start(args) => start::run(args),
-        Command::Object(ObjectCommand::Dump { path }) => object_dump::run(&path),
-        Command::Log(LogCommand::Verify { store }) => {
-            let args = StartArgs {
-                store,
-                ..StartArgs::default()
-            };
-            match start::read_config(&args) {
-                Ok(config) => log_verify::run(&config.store_url),
-                Err(errors) => fail(Exit::Usage, &errors),
-            }
+        Command::Object(ObjectCommand::Dump { path, store: None }) => object::dump(&path, None),
+        Command::Object(ObjectCommand::Dump { path, store }) => {
+            with_store(store, |url| object::dump(&path, Some(url)))
         }
+        Command::Log(LogCommand::Verify { store }) => with_store(store, log::verify),
         Command::Version => {
             say(&format!("weir {}", env!("CARGO_PKG_VERSION")));
             Exit::Clean
@@ -163,6 +164,18 @@ pub fn main() -> ExitCode {
         },
     };
     exit.into()
+}
+
+/// Runs `command` on the store that flag, environment or default name.
+fn with_store(store: Option<String>, command: impl FnOnce(&StoreUrl) -> Exit) -> Exit {
+    let args = StartArgs {
+        store,
+        ..StartArgs::default()
+    };
+    match start::read_config(&args) {
+        Ok(config) => command(&config.store_url),
+        Err(errors) => fail(Exit::Usage, &errors),
+    }
 }
 
 /// Prints a line to stdout. A reader that went away (`weir … | head`) is no error.

@@ -19,6 +19,10 @@ mod topics;
 mod waiting;
 
 #[cfg(test)]
+mod failure_tests;
+#[cfg(test)]
+mod runtime_tests;
+#[cfg(test)]
 mod waiting_tests;
 
 pub use ask::Ask;

@@ -1,30 +1,21 @@
 //! One incarnation: from registration to serving, and its end (design §6, start order 2–6).
 //!
-//! Order, and why a crash between any two steps is harmless:
-//! 1. registration: one entry that fences the predecessor and names us; its slot is our epoch;
-//! 2. SEALs into the predecessor's WAL: until the next step it is a to-do for every later start;
-//! 3. one entry `Sealed` with the end and our assignments: from here on only we own the groups;
-//! 4. recovery: reads only;
-//! 5. a checkpoint at once, so that the next start has little to do.
+//! Owns: whether this process may start, registration, what a serving incarnation consists of. Does
+//! not own: the order of takeover, recovery and clean stop (`weir_tiering::incarnation`).
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
 use weir_tiering::{
     env::Env,
-    fenced_log::{EndBounds, WalIdentity, WalName, WalTaker},
     ids::{ClusterId, Incarnation, ProcessId, Slot},
-    log::{ColdReader, Registry},
+    incarnation::{OpenLogs, Place, take_over},
+    log::ColdReader,
     metadata::{
-        self, Command, Image, MetadataLog, RegisterError, Replayed,
-        image::incarnations::{
-            Endpoint as RegisteredEndpoint, IncarnationState, Registration, SealIncarnation,
-        },
+        self, Image, RegisterError, Replayed,
+        image::incarnations::{Endpoint as RegisteredEndpoint, IncarnationState, Registration},
     },
-    ownership::assign,
-    page::Checkpointer,
     store::{DynStore, put::START_PATIENCE, url::StoreUrl},
-    wal::{Wal, WalConfig, WalTable, flush_policy::FlushPolicy},
+    wal::{WalConfig, flush_policy::FlushPolicy},
 };
 
 use super::{
@@ -59,7 +50,7 @@ pub struct NodeParts {
 #[derive(Clone)]
 pub struct Running {
     pub broker: Arc<Broker>,
-    checkpointer: Arc<Mutex<Checkpointer>>,
+    logs: OpenLogs,
 }
 
 impl NodeParts {
@@ -141,8 +132,17 @@ impl NodeParts {
                 Err(RegisterError::Failed(error)) => return Err(error.into()),
             }
         };
-        self.take_over(&env, &metadata, incarnation).await?;
-        self.open(env, metadata, incarnation, endpoints).await
+        let place = Place {
+            env,
+            store: self.store.clone(),
+            cluster: self.cluster,
+            patience: START_PATIENCE,
+        };
+        take_over(&place, &metadata).await?;
+        self.remove_staging(&metadata.image()).await;
+        let logs = OpenLogs::open(&place, metadata, &self.wal_config()).await?;
+        recovery::report(&logs.recovery);
+        Ok(self.serving(place.env, logs, incarnation, endpoints))
     }
 
     fn registration(&self, endpoints: &[Endpoint]) -> Registration {
@@ -162,48 +162,6 @@ impl NodeParts {
             rack: self.config.rack.clone(),
             start_ms: self.start_ms,
         }
-    }
-
-    async fn take_over(
-        &self,
-        env: &Env,
-        metadata: &MetadataLog,
-        incarnation: Incarnation,
-    ) -> Result<(), StartError> {
-        let taker = WalTaker {
-            env: env.clone(),
-            store: self.store.clone(),
-            cluster: self.cluster,
-            incarnation,
-            patience: START_PATIENCE,
-        };
-        let image = metadata.image();
-        for record in image
-            .incarnations
-            .to_seal()
-            .filter(|record| record.incarnation != incarnation)
-        {
-            let wal = WalName {
-                incarnation: record.incarnation,
-                lane: 0,
-            };
-            let end = taker
-                .seal(wal, EndBounds::from_checkpoint(record.checkpointed))
-                .await
-                .map_err(StartError::Takeover)?;
-            let sealed = SealIncarnation {
-                incarnation: record.incarnation,
-                end,
-                clean: false,
-                assignments: assign::inherit(&image, record.incarnation, incarnation),
-            };
-            accepted(metadata, Command::SealIncarnation(sealed)).await?;
-        }
-        if let Some(rest) = assign::all_to(&metadata.image(), incarnation) {
-            accepted(metadata, Command::AssignPgs(rest)).await?;
-        }
-        self.remove_staging(&metadata.image()).await;
-        Ok(())
     }
 
     /// Removes staging files of incarnations that ended: nothing of theirs can be linked any more.
@@ -230,45 +188,21 @@ impl NodeParts {
         }
     }
 
-    async fn open(
+    fn serving(
         &self,
         env: Env,
-        metadata: MetadataLog,
+        logs: OpenLogs,
         incarnation: Incarnation,
         endpoints: &[Endpoint],
-    ) -> Result<Running, StartError> {
-        let table = Arc::new(WalTable::default());
-        let registry = Arc::new(Registry::default());
-        let (recovered, wal_index) = recovery::recover(
-            &env,
-            &self.store,
-            self.cluster,
-            &metadata.image(),
-            incarnation,
-            &table,
-            &registry,
-        )
-        .await?;
-        let identity = WalIdentity {
-            cluster: self.cluster,
-            incarnation,
-            lane: 0,
-        };
-        let wal = Wal::start(
-            env.clone(),
-            self.store.clone(),
-            identity,
-            wal_index,
-            &self.wal_config(),
-        );
-        let recovered_objects = recovered.objects;
-        let checkpointer = Checkpointer::new(
-            env.clone(),
-            self.store.clone(),
-            self.cluster,
-            incarnation,
-            recovered,
-        );
+    ) -> Running {
+        let OpenLogs {
+            metadata,
+            wal,
+            registry,
+            table,
+            recovery,
+            ..
+        } = logs.clone();
         let broker = Arc::new(Broker {
             cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 4),
             fetch_sessions: FetchSessions::new(env.clone(), self.config.fetch.sessions_max),
@@ -285,16 +219,12 @@ impl NodeParts {
             wal,
             registry,
             metrics: self.metrics.clone(),
-            recovered_objects,
+            recovered_objects: recovery.objects,
             endpoints: endpoints.to_vec(),
         });
-        let running = Running {
-            broker,
-            checkpointer: Arc::new(Mutex::new(checkpointer)),
-        };
-        running.checkpoint().await?;
+        let running = Running { broker, logs };
         tasks::start(&running);
-        Ok(running)
+        running
     }
 
     fn wal_config(&self) -> WalConfig {
@@ -317,41 +247,17 @@ impl NodeParts {
     }
 }
 
-/// Appends a command that only a bug or a newer controller would refuse.
-async fn accepted(metadata: &MetadataLog, command: Command) -> Result<(), StartError> {
-    let outcome = metadata.append_one(command).await?;
-    outcome
-        .map(|_| ())
-        .map_err(|rejected| StartError::Rejected(rejected.to_string()))
-}
-
 impl Running {
     /// Writes a checkpoint of everything committed; one at a time.
     pub async fn checkpoint(&self) -> Result<Slot, StartError> {
-        let mut checkpointer = self.checkpointer.lock().await;
-        let broker = &self.broker;
-        let written = checkpointer
-            .write(&broker.registry, &broker.wal, &broker.metadata)
-            .await;
-        written.map_err(StartError::Checkpoint)
+        Ok(self.logs.checkpoint().await?)
     }
 
     /// Ends the incarnation cleanly: everything buffered is written, a last checkpoint, the SEAL, and
     /// the entry that says so. The caller has stopped the network.
     pub async fn close(&self) -> Result<(), StartError> {
-        let broker = &self.broker;
-        broker.groups.unload().await;
-        broker.wal.drain().await.map_err(|_| StartError::WalEnded)?;
-        self.checkpoint().await?;
-        let end = broker.wal.close().await.map_err(|_| StartError::WalEnded)?;
-        let closed = SealIncarnation {
-            incarnation: broker.incarnation,
-            end,
-            clean: true,
-            assignments: Vec::new(),
-        };
-        accepted(&broker.metadata, Command::SealIncarnation(closed)).await?;
-        broker.metadata.close().await;
+        self.broker.groups.unload().await;
+        self.logs.close().await?;
         self.abandon();
         Ok(())
     }

@@ -12,7 +12,10 @@ mod predecessor;
 mod producer_ids;
 mod recovery;
 mod run;
+mod space;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod who;
 
 pub use broker::{Broker, Endpoint};

@@ -1,59 +1,30 @@
-//! Recovery at a start, with its figures in the log.
+//! What a recovery took, in the log.
 
 use std::time::Duration;
 
-use weir_tiering::{
-    env::Env,
-    ids::{ClusterId, Incarnation},
-    log::{RUN_BYTES, Registry, WalIndex},
-    metadata::Image,
-    page::{self, Recovered},
-    store::DynStore,
-    wal::WalTable,
-};
-
-use super::run::StartError;
+use weir_tiering::{incarnation::Recovery, log::RUN_BYTES};
 
 /// From here on a start reads so many footers that merging is due.
 const WAL_OBJECTS_WARN: u64 = 100_000;
 const SLOW: Duration = Duration::from_secs(5);
 
-/// Rebuilds the partitions that `incarnation` owns; also the number of its own WAL.
-pub async fn recover(
-    env: &Env,
-    store: &DynStore,
-    cluster: ClusterId,
-    image: &Image,
-    incarnation: Incarnation,
-    table: &WalTable,
-    registry: &Registry,
-) -> Result<(Recovered, WalIndex), StartError> {
-    let started = env.clock.boot();
-    let wal = table.index_of(incarnation).ok_or(StartError::TooManyWals)?;
-    let recovered = page::recover(env, store, cluster, image, incarnation, table, registry).await?;
-    let took = env.clock.boot() - started;
-    let index_bytes = recovered.runs * RUN_BYTES as u64;
-    if recovered.objects >= WAL_OBJECTS_WARN {
+pub fn report(recovery: &Recovery) {
+    let Recovery {
+        objects,
+        runs,
+        took,
+    } = *recovery;
+    if objects >= WAL_OBJECTS_WARN {
         tracing::warn!(
-            objects = recovered.objects,
-            index_bytes,
+            objects,
+            index_bytes = runs * RUN_BYTES as u64,
             "the store holds very many WAL objects; each start reads all their footers"
         );
     }
+    let ms = took.as_millis() as u64;
     if took >= SLOW {
-        tracing::warn!(
-            objects = recovered.objects,
-            runs = recovered.runs,
-            ms = took.as_millis() as u64,
-            "slow recovery"
-        );
+        tracing::warn!(objects, runs, ms, "slow recovery");
     } else {
-        tracing::info!(
-            objects = recovered.objects,
-            runs = recovered.runs,
-            ms = took.as_millis() as u64,
-            "recovered"
-        );
+        tracing::info!(objects, runs, ms, "recovered");
     }
-    Ok((recovered, wal))
 }

@@ -14,9 +14,9 @@ use weir_tiering::{
     env::Env,
     fenced_log::TakeoverError,
     ids::BrokerId,
+    incarnation::IncarnationError,
     keys,
     metadata::MetadataError,
-    page::{CheckpointError, RecoverError},
     store::{
         DynStore,
         local::{OpenError, OpenMode},
@@ -30,6 +30,7 @@ use super::{
     Broker, Endpoint, WhoAnswer, endpoints,
     identity::HostIdentity,
     incarnation::{NodeParts, Running},
+    space,
 };
 use crate::{
     admin::{self, Readiness},
@@ -73,14 +74,8 @@ pub enum StartError {
     Rejected(String),
     #[error("the predecessor's log cannot be taken over: {0}")]
     Takeover(TakeoverError),
-    #[error("{0}; run `weir log verify`")]
-    Recover(#[from] RecoverError),
-    #[error("the checkpoint failed: {0}")]
-    Checkpoint(CheckpointError),
-    #[error("the write-ahead log of this incarnation has ended")]
-    WalEnded,
-    #[error("more than 65,536 write-ahead logs are live")]
-    TooManyWals,
+    #[error("{0}")]
+    Incarnation(#[from] IncarnationError),
     #[error("{0}")]
     Runtime(std::io::Error),
 }
@@ -272,6 +267,9 @@ impl Node {
             took: self.parts.env.clock.boot() - started,
         };
         ready.print();
+        if let Some(warning) = space::warning(&self.running.broker.image()) {
+            tracing::warn!("{warning}");
+        }
     }
 
     async fn serve(mut self, stop: &mut StopSignals) -> Exit {
@@ -333,7 +331,9 @@ impl Node {
                 });
             }
             match self.parts.incarnate(replayed, &self.endpoints).await {
-                Err(StartError::Recover(error)) => return Err(StartError::Recover(error)),
+                Err(StartError::Incarnation(error)) if error.is_damage() => {
+                    return Err(error.into());
+                }
                 Err(error) => tracing::warn!(%error, "cannot register again yet"),
                 running => return running,
             }

@@ -15,6 +15,8 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
+const PROPERTIES: &str = "server.properties";
+
 /// The flags of Kafka's own start script.
 const JVM_FLAGS: [&str; 5] = [
     "-Xms1g",
@@ -34,22 +36,16 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Formats `dir` on first use, starts a broker there and waits until its port answers.
+    /// Starts a broker on a fresh `dir` and waits until its port answers.
     pub fn start(java: &JavaSetup, dir: &Path) -> Result<Kafka, String> {
         Kafka::start_on(java, dir, free_port())
     }
 
+    /// The same on a `dir` that may have been used before, with the same port.
     pub fn start_on(java: &JavaSetup, dir: &Path, port: u16) -> Result<Kafka, String> {
-        let properties = dir.join("server.properties");
-        if !dir.join("formatted").exists() {
-            fs::write(&properties, server_properties(dir, port)).map_err(|e| e.to_string())?;
-            format_storage(java, dir, &properties)?;
-            fs::write(dir.join("formatted"), "").map_err(|e| e.to_string())?;
-        }
+        Kafka::prepare(java, dir, port)?;
         let started = time::now();
-        let mut command = jvm(java, dir);
-        command.arg("kafka.Kafka").arg(&properties);
-        let mut process = Process::start("kafka", dir, command)?;
+        let mut process = Kafka::launch(java, dir)?;
         let up = time::poll_for(START_LIMIT, || {
             let answered = TcpStream::connect(("127.0.0.1", port)).is_ok();
             (answered || !process.is_running()).then_some(answered)
@@ -62,6 +58,24 @@ impl Kafka {
             port,
             started,
         })
+    }
+
+    /// Formats `dir`, unless it is.
+    pub fn prepare(java: &JavaSetup, dir: &Path, port: u16) -> Result<(), String> {
+        if dir.join("formatted").exists() {
+            return Ok(());
+        }
+        let properties = dir.join(PROPERTIES);
+        fs::write(&properties, server_properties(dir, port)).map_err(|e| e.to_string())?;
+        format_storage(java, dir, &properties)?;
+        fs::write(dir.join("formatted"), "").map_err(|e| e.to_string())
+    }
+
+    /// Starts a process on a prepared directory, without waiting for it.
+    pub fn launch(java: &JavaSetup, dir: &Path) -> Result<Process, String> {
+        let mut command = jvm(java, dir);
+        command.arg("kafka.Kafka").arg(dir.join(PROPERTIES));
+        Process::start("kafka", dir, command)
     }
 
     pub fn address(&self) -> String {

@@ -40,6 +40,22 @@ pub struct Usage {
     pub rss_bytes: u64,
 }
 
+impl Usage {
+    pub fn of_this_process() -> Usage {
+        Usage::read("self")
+    }
+
+    fn read(id: &str) -> Usage {
+        let proc = Path::new("/proc").join(id);
+        let stat = fs::read_to_string(proc.join("stat")).unwrap_or_default();
+        let status = fs::read_to_string(proc.join("status")).unwrap_or_default();
+        Usage {
+            cpu_seconds: cpu_ticks(&stat) as f64 / TICKS_PER_SECOND,
+            rss_bytes: rss_kib(&status) * 1024,
+        }
+    }
+}
+
 impl Process {
     /// Starts `command` with its output in `{dir}/{name}.stdout` and `.stderr` (appended to).
     pub fn start(name: &str, dir: &Path, mut command: Command) -> Result<Process, String> {
@@ -144,13 +160,7 @@ impl Process {
 
     /// Zero for a process that has ended.
     pub fn usage(&self) -> Usage {
-        let proc = PathBuf::from(format!("/proc/{}", self.id()));
-        let stat = fs::read_to_string(proc.join("stat")).unwrap_or_default();
-        let status = fs::read_to_string(proc.join("status")).unwrap_or_default();
-        Usage {
-            cpu_seconds: cpu_ticks(&stat) as f64 / TICKS_PER_SECOND,
-            rss_bytes: rss_kib(&status) * 1024,
-        }
+        Usage::read(&self.id().to_string())
     }
 
     pub fn stdout_text(&self) -> String {

@@ -73,6 +73,13 @@ pub fn main(suite: &str, args: &SuiteArgs, cases: &[Case]) -> ! {
     let filter = args.filter.as_deref().unwrap_or("");
     let wanted = cases.iter().filter(|case| case.name.contains(filter));
     let wanted: Vec<Case> = wanted.copied().collect();
+    if wanted.is_empty() {
+        let none = vec![(
+            suite.to_owned(),
+            format!("no case is named like {filter:?}"),
+        )];
+        finish(0, &none, Duration::ZERO);
+    }
     let seed = args.seed.unwrap_or_else(Random::fresh_seed);
     println!("\nrunning {} tests ({suite}, --seed {seed})", wanted.len());
     let began = time::now();

@@ -91,7 +91,7 @@ impl Weir {
     /// Starts a broker and waits until it says that it is ready. `log_dir` takes its output.
     pub fn start(options: WeirOptions, log_dir: &Path) -> Result<Weir, String> {
         let started = time::now();
-        let mut process = Process::start("weir", log_dir, options.command())?;
+        let mut process = Weir::launch(&options, log_dir)?;
         let ready_line = process.wait_for_line(START_LIMIT, |line| {
             line.contains("created NEW cluster") || line.contains("opened cluster")
         })?;
@@ -101,6 +101,11 @@ impl Weir {
             ready_line,
             started,
         })
+    }
+
+    /// Starts a process without waiting for it.
+    pub fn launch(options: &WeirOptions, log_dir: &Path) -> Result<Process, String> {
+        Process::start("weir", log_dir, options.command())
     }
 
     pub fn address(&self) -> String {

@@ -1,4 +1,5 @@
 //! What `compat` runs.
 
+pub mod crash;
 pub mod java;
 pub mod librdkafka;

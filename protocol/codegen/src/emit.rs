@@ -59,7 +59,51 @@ fn structure(out: &mut String, message: &Message, of: &Struct) {
     );
     read::read(out, message, of);
     write::write(out, message, of);
+    if message.kind == Kind::Response {
+        has_error(out, message, of);
+    }
     line!(out, "}}\n");
+}
+
+/// Whether the struct, or a struct in it, has an error code. No struct of the protocol contains
+/// itself.
+fn can_have_error(message: &Message, of: &Struct) -> bool {
+    of.fields.iter().any(|field| match &field.scalar {
+        Scalar::Struct(name) => can_have_error(message, message.find(name)),
+        _ => is_error_code(field),
+    })
+}
+
+fn is_error_code(field: &Field) -> bool {
+    let name = &field.name;
+    field.scalar == Scalar::Int16 && (name == "error_code" || name.ends_with("_error_code"))
+}
+
+/// The body of `Wire::has_error`, where it differs from the default: own codes first.
+fn has_error(out: &mut String, message: &Message, of: &Struct) {
+    if !can_have_error(message, of) {
+        return;
+    }
+    let codes = of.fields.iter().filter(|field| is_error_code(field));
+    let codes = codes.map(|field| format!("self.{} != 0", ident(field)));
+    let inner = of.fields.iter().filter_map(|field| {
+        let Scalar::Struct(name) = &field.scalar else {
+            return None;
+        };
+        can_have_error(message, message.find(name)).then(|| {
+            let place = format!("self.{}", ident(field));
+            match (field.array, field.nullable.is_some()) {
+                (true, false) => format!("{place}.iter().any(Wire::has_error)"),
+                (true, true) => format!("{place}.iter().flatten().any(Wire::has_error)"),
+                (false, false) => format!("{place}.has_error()"),
+                (false, true) => format!("{place}.as_ref().is_some_and(Wire::has_error)"),
+            }
+        })
+    });
+    let terms: Vec<String> = codes.chain(inner).collect();
+    line!(out, "\n    fn has_error(&self) -> bool {{");
+    line!(out, "        {}", terms.join(" || "));
+    line!(out, "    }}");
 }
 
 fn field_doc(of: &Struct, field: &Field) -> Option<String> {

@@ -81,6 +81,15 @@ impl Wire for AddPartitionsToTxnResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+            || self.results_by_transaction.iter().any(Wire::has_error)
+            || self
+                .results_by_topic_v3_and_below
+                .iter()
+                .any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -121,6 +130,10 @@ impl Wire for AddPartitionsToTxnResult {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.topic_results.iter().any(Wire::has_error)
     }
 }
 
@@ -165,6 +178,10 @@ impl Wire for AddPartitionsToTxnTopicResult {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.results_by_partition.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -198,6 +215,10 @@ impl Wire for AddPartitionsToTxnPartitionResult {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.partition_error_code != 0
     }
 }
 

@@ -34,6 +34,10 @@ impl Wire for AllocateProducerIdsResponse {
         w.i32(self.producer_id_len);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for AllocateProducerIdsResponse {

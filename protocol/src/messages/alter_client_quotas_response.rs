@@ -38,6 +38,10 @@ impl Wire for AlterClientQuotasResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.entries.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +96,10 @@ impl Wire for EntryData {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

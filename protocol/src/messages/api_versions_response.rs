@@ -139,6 +139,10 @@ impl Wire for ApiVersionsResponse {
             }
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -50,6 +50,10 @@ impl Wire for BrokerHeartbeatResponse {
         w.bool(self.should_shut_down);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for BrokerHeartbeatResponse {

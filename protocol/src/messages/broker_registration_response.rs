@@ -42,6 +42,10 @@ impl Wire for BrokerRegistrationResponse {
         w.i64(self.broker_epoch);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for BrokerRegistrationResponse {

@@ -38,6 +38,10 @@ impl Wire for CreateAclsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.results.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +88,10 @@ impl Wire for AclCreationResult {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -36,6 +36,10 @@ impl Wire for CreateTopicsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -165,6 +169,10 @@ impl Wire for CreatableTopicResult {
                 tags.finish(w);
             }
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.topic_config_error_code != 0
     }
 }
 

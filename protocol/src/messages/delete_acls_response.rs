@@ -41,6 +41,10 @@ impl Wire for DeleteAclsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.filter_results.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +105,10 @@ impl Wire for DeleteAclsFilterResult {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.matching_acls.iter().any(Wire::has_error)
     }
 }
 
@@ -180,6 +188,10 @@ impl Wire for DeleteAclsMatchingAcl {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -41,6 +41,10 @@ impl Wire for DeleteShareGroupOffsetsResponse {
         });
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.responses.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -82,6 +86,10 @@ impl Wire for DeleteShareGroupOffsetsResponseTopic {
             self.error_message.as_ref(),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -71,6 +71,10 @@ impl Wire for DescribeClusterResponse {
         w.i32(self.cluster_authorized_operations);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

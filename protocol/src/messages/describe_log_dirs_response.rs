@@ -48,6 +48,10 @@ impl Wire for DescribeLogDirsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.results.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +141,10 @@ impl Wire for DescribeLogDirsResult {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -30,6 +30,10 @@ impl Wire for DescribeProducersResponse {
         w.array(true, "topics", &self.topics, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -66,6 +70,10 @@ impl Wire for TopicResponse {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -113,6 +121,10 @@ impl Wire for PartitionResponse {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -33,6 +33,10 @@ impl Wire for DescribeShareGroupOffsetsResponse {
         w.array(true, "groups", &self.groups, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.groups.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -85,6 +89,10 @@ impl Wire for DescribeShareGroupOffsetsResponseGroup {
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -128,6 +136,10 @@ impl Wire for DescribeShareGroupOffsetsResponseTopic {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -195,6 +207,10 @@ impl Wire for DescribeShareGroupOffsetsResponsePartition {
             self.error_message.as_ref(),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -40,6 +40,10 @@ impl Wire for DescribeTopicPartitionsResponse {
         w.nullable_struct(self.next_cursor.as_ref(), version);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +111,10 @@ impl Wire for DescribeTopicPartitionsResponseTopic {
         );
         w.i32(self.topic_authorized_operations);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -222,6 +230,10 @@ impl Wire for DescribeTopicPartitionsResponsePartition {
             |w, e| w.i32(*e),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

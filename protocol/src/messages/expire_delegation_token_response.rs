@@ -37,6 +37,10 @@ impl Wire for ExpireDelegationTokenResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for ExpireDelegationTokenResponse {

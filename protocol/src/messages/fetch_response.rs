@@ -89,6 +89,10 @@ impl Wire for FetchResponse {
             }
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.responses.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -148,6 +152,10 @@ impl Wire for FetchableTopicResponse {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -283,6 +291,10 @@ impl Wire for PartitionData {
                 tags.finish(w);
             }
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

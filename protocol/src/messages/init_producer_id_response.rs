@@ -74,6 +74,10 @@ impl Wire for InitProducerIdResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for InitProducerIdResponse {

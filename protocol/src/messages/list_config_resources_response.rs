@@ -35,6 +35,10 @@ impl Wire for ListConfigResourcesResponse {
         });
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

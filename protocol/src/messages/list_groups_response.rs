@@ -46,6 +46,10 @@ impl Wire for ListGroupsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

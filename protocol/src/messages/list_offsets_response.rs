@@ -46,6 +46,10 @@ impl Wire for ListOffsetsResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -88,6 +92,10 @@ impl Wire for ListOffsetsTopicResponse {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -150,6 +158,10 @@ impl Wire for ListOffsetsPartitionResponse {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

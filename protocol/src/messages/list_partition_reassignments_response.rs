@@ -48,6 +48,10 @@ impl Wire for ListPartitionReassignmentsResponse {
         w.array(true, "topics", &self.topics, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

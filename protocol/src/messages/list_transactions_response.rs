@@ -51,6 +51,10 @@ impl Wire for ListTransactionsResponse {
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

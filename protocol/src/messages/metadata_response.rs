@@ -105,6 +105,10 @@ impl Wire for MetadataResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -250,6 +254,10 @@ impl Wire for MetadataResponseTopic {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.partitions.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -353,6 +361,10 @@ impl Wire for MetadataResponsePartition {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -46,6 +46,10 @@ impl Wire for OffsetCommitResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -106,6 +110,10 @@ impl Wire for OffsetCommitResponseTopic {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -138,6 +146,10 @@ impl Wire for OffsetCommitResponsePartition {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -28,6 +28,10 @@ impl Wire for OffsetDeleteResponse {
         w.i32(self.throttle_time_ms);
         w.array(false, "topics", &self.topics, |w, e| e.write(w, version));
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.topics.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -60,6 +64,10 @@ impl Wire for OffsetDeleteResponseTopic {
             |w, e| e.write(w, version),
         );
     }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -81,6 +89,10 @@ impl Wire for OffsetDeleteResponsePartition {
     fn write(&self, w: &mut Writer, _version: i16) {
         w.i32(self.partition_index);
         w.i16(self.error_code);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -75,6 +75,12 @@ impl Wire for OffsetFetchResponse {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+            || self.topics.iter().any(Wire::has_error)
+            || self.groups.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -117,6 +123,10 @@ impl Wire for OffsetFetchResponseTopic {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -184,6 +194,10 @@ impl Wire for OffsetFetchResponsePartition {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -223,6 +237,10 @@ impl Wire for OffsetFetchResponseGroup {
         );
         w.i16(self.error_code);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.topics.iter().any(Wire::has_error)
     }
 }
 
@@ -278,6 +296,10 @@ impl Wire for OffsetFetchResponseTopics {
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -331,6 +353,10 @@ impl Wire for OffsetFetchResponsePartitions {
         );
         w.i16(self.error_code);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -66,6 +66,10 @@ impl Wire for ProduceResponse {
             }
         }
     }
+
+    fn has_error(&self) -> bool {
+        self.responses.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -125,6 +129,10 @@ impl Wire for TopicProduceResponse {
         if flexible {
             w.unknown_tagged_fields(&self.unknown_tagged_fields);
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.partition_responses.iter().any(Wire::has_error)
     }
 }
 
@@ -247,6 +255,10 @@ impl Wire for PartitionProduceResponse {
                 tags.finish(w);
             }
         }
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

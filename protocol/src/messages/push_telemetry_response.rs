@@ -28,6 +28,10 @@ impl Wire for PushTelemetryResponse {
         w.i16(self.error_code);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for PushTelemetryResponse {

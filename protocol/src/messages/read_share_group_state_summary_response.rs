@@ -27,6 +27,10 @@ impl Wire for ReadShareGroupStateSummaryResponse {
         w.array(true, "results", &self.results, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.results.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -63,6 +67,10 @@ impl Wire for ReadStateSummaryResult {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -131,6 +139,10 @@ impl Wire for PartitionResult {
             w.i32(self.delivery_complete_count);
         }
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -42,6 +42,10 @@ impl Wire for RemoveRaftVoterResponse {
         w.nullable_string(true, "error_message", self.error_message.as_ref());
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for RemoveRaftVoterResponse {

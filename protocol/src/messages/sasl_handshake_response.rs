@@ -25,6 +25,10 @@ impl Wire for SaslHandshakeResponse {
             w.string(false, "mechanisms", e)
         });
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 impl Message for SaslHandshakeResponse {

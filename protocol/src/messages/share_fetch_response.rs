@@ -51,6 +51,10 @@ impl Wire for ShareFetchResponse {
         });
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.responses.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -87,6 +91,10 @@ impl Wire for ShareFetchableTopicResponse {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
     }
 }
 
@@ -151,6 +159,10 @@ impl Wire for PartitionData {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.acknowledge_error_code != 0
     }
 }
 

@@ -30,6 +30,10 @@ impl Wire for ShareGroupDescribeResponse {
         w.array(true, "groups", &self.groups, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.groups.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +106,10 @@ impl Wire for DescribedGroup {
         });
         w.i32(self.authorized_operations);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

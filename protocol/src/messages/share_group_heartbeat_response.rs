@@ -47,6 +47,10 @@ impl Wire for ShareGroupHeartbeatResponse {
         w.nullable_struct(self.assignment.as_ref(), version);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -55,6 +55,10 @@ impl Wire for UpdateFeaturesResponse {
         }
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0 || self.results.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +103,10 @@ impl Wire for UpdatableFeatureResult {
             self.error_message.as_ref(),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

@@ -27,6 +27,10 @@ impl Wire for WriteTxnMarkersResponse {
         w.array(true, "markers", &self.markers, |w, e| e.write(w, version));
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.markers.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -63,6 +67,10 @@ impl Wire for WritableTxnMarkerResult {
             |w, e| e.write(w, version),
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.topics.iter().any(Wire::has_error)
     }
 }
 
@@ -101,6 +109,10 @@ impl Wire for WritableTxnMarkerTopicResult {
         );
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
     }
+
+    fn has_error(&self) -> bool {
+        self.partitions.iter().any(Wire::has_error)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -127,6 +139,10 @@ impl Wire for WritableTxnMarkerPartitionResult {
         w.i32(self.partition_index);
         w.i16(self.error_code);
         w.unknown_tagged_fields(&self.unknown_tagged_fields);
+    }
+
+    fn has_error(&self) -> bool {
+        self.error_code != 0
     }
 }
 

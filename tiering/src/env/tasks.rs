@@ -32,6 +32,8 @@ pub enum TaskKind {
     Admin,
     /// Periodic sweeps (producer ids, offsets, metrics upkeep).
     Sweep,
+    /// Checks one object (`weir log verify`).
+    Verify,
     /// Anything in tests.
     Test,
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::future::Cache;
-use weir_protocol::{records::split_batches, types::Offset};
+use weir_protocol::{
+    records::split_batches,
+    types::{LeaderEpoch, Offset},
+};
 
 use super::{
     run_index::{Run, WalIndex},
@@ -69,15 +72,15 @@ impl ColdReader {
         }
     }
 
-    /// The batches of a committed run.
-    pub async fn run(&self, run: &Run) -> Result<RunBatches, ReadError> {
+    /// The batches of a committed run, all written under `epoch`.
+    pub async fn run(&self, run: &Run, epoch: LeaderEpoch) -> Result<RunBatches, ReadError> {
         let key = RunKey {
             wal: run.wal,
             slot: run.slot,
             position: run.position,
         };
         self.cache
-            .try_get_with(key, self.load(run))
+            .try_get_with(key, self.load(run, epoch))
             .await
             .map_err(|error: Arc<ReadError>| error.as_ref().clone())
     }
@@ -87,7 +90,7 @@ impl ColdReader {
         keys::wal(self.table.get(run.wal), 0, run.slot)
     }
 
-    async fn load(&self, run: &Run) -> Result<RunBatches, ReadError> {
+    async fn load(&self, run: &Run, epoch: LeaderEpoch) -> Result<RunBatches, ReadError> {
         let key = self.key(run);
         let range = u64::from(run.position)..u64::from(run.position) + u64::from(run.len);
         let bytes = self
@@ -95,7 +98,7 @@ impl ColdReader {
             .get_range(&key, range)
             .await
             .map_err(ReadError::Store)?;
-        let batches = checked_batches(run, &bytes).map_err(|message| {
+        let batches = checked_batches(run, epoch, &bytes).map_err(|message| {
             tracing::error!(object = %key, %message, "an object in the store is damaged; its records cannot be served");
             ReadError::Corrupt { key, message }
         })?;
@@ -103,7 +106,8 @@ impl ColdReader {
     }
 }
 
-fn checked_batches(run: &Run, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
+/// Base offset and leader epoch lie outside a batch's checksum, so the index vouches for them.
+fn checked_batches(run: &Run, epoch: LeaderEpoch, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
     let mut batches = Vec::new();
     let mut expected = run.offset_first;
     for batch in split_batches(bytes) {
@@ -119,6 +123,12 @@ fn checked_batches(run: &Run, bytes: &Bytes) -> Result<Vec<TailBatch>, String> {
             let found = header.base_offset;
             return Err(format!(
                 "a batch has base offset {found}, the index says {expected}"
+            ));
+        }
+        if header.partition_leader_epoch != epoch {
+            let found = header.partition_leader_epoch;
+            return Err(format!(
+                "the batch at offset {expected} has leader epoch {found}, the index says {epoch}"
             ));
         }
         expected = header.offset_next();

@@ -28,3 +28,8 @@ pub use registry::Registry;
 pub use run_index::{RUN_BYTES, Run, RunIndex, WalIndex};
 pub use tail::TailBatch;
 pub use waiters::{Waiting, Waker};
+
+#[cfg(test)]
+mod partition_tests;
+#[cfg(test)]
+pub(crate) mod test_support;

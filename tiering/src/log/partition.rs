@@ -353,15 +353,15 @@ impl PartitionLog {
 
     /// Epoch of the record at `offset`, the current one at and behind the end.
     pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
-        let state = self.lock();
+        self.epoch_in(&self.lock(), offset)
+    }
+
+    pub(super) fn epoch_in(&self, state: &State, offset: Offset) -> LeaderEpoch {
         if offset >= state.durable.high_watermark {
             return self.leader_epoch();
         }
-        state
-            .durable
-            .epochs
-            .epoch_at(offset)
-            .unwrap_or(self.leader_epoch())
+        let epoch = state.durable.epochs.epoch_at(offset);
+        epoch.unwrap_or(self.leader_epoch())
     }
 
     /// Forgets producers that have not written for `expiration_ms`.

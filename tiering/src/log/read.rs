@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use weir_protocol::types::Offset;
+use weir_protocol::types::{LeaderEpoch, Offset};
 
 use super::{
     cold::{ColdReader, ReadError},
@@ -16,7 +16,8 @@ const COLD_RUNS_MAX: usize = 64;
 
 enum Source {
     Memory(Vec<Bytes>),
-    Store(Vec<Run>),
+    /// With the leader epoch of each.
+    Store(Vec<(Run, LeaderEpoch)>),
 }
 
 impl PartitionLog {
@@ -35,7 +36,8 @@ impl PartitionLog {
         match self.source(from, bytes_max, one_at_least)? {
             Source::Memory(batches) => Ok(batches),
             Source::Store(runs) => {
-                let runs = try_join_all(runs.iter().map(|run| cold.run(run))).await?;
+                let runs =
+                    try_join_all(runs.iter().map(|(run, epoch)| cold.run(run, *epoch))).await?;
                 let batches = runs.iter().flat_map(|run| run.iter());
                 Ok(take(batches, from, bytes_max, one_at_least))
             }
@@ -63,11 +65,9 @@ impl PartitionLog {
         if let Some(batches) = state.tail.read(from, bytes_max, one_at_least) {
             return Ok(Source::Memory(batches));
         }
-        Ok(Source::Store(state.runs.span(
-            from,
-            bytes_max as u64,
-            COLD_RUNS_MAX,
-        )))
+        let runs = state.runs.span(from, bytes_max as u64, COLD_RUNS_MAX);
+        let with_epoch = |run: Run| (run, self.epoch_in(&state, run.offset_first));
+        Ok(Source::Store(runs.into_iter().map(with_epoch).collect()))
     }
 
     /// All batches of one run.
@@ -76,14 +76,16 @@ impl PartitionLog {
         cold: &ColdReader,
         run: &Run,
     ) -> Result<Vec<Bytes>, ReadError> {
-        let in_memory = {
+        let (in_memory, epoch) = {
             let state = self.lock();
-            state.tail.read(run.offset_first, run.len as usize, true)
+            let epoch = self.epoch_in(&state, run.offset_first);
+            let batches = state.tail.read(run.offset_first, run.len as usize, true);
+            (batches, epoch)
         };
         match in_memory {
             Some(batches) => Ok(batches),
             None => {
-                let batches = cold.run(run).await?;
+                let batches = cold.run(run, epoch).await?;
                 Ok(batches.iter().map(|b| b.bytes.clone()).collect())
             }
         }

@@ -89,9 +89,13 @@ impl Checkpointer {
         wal: &Wal,
         metadata: &MetadataLog,
     ) -> Result<Slot, CheckpointError> {
-        let image = metadata.image();
-        let (committed, drafts) =
-            wal.between_slots(|committed| (committed, self.drafts(registry, &image, committed)));
+        // The image is taken inside: it must know every topic that a committed slot has rows of. The
+        // record moves the start of replay of all groups, so a topic that is missing here would lose
+        // what it has in those slots.
+        let (committed, drafts) = wal.between_slots(|committed| {
+            let drafts = self.drafts(registry, &metadata.image(), committed);
+            (committed, drafts)
+        });
         let pages = if drafts.is_empty() {
             Vec::new()
         } else {

@@ -18,13 +18,13 @@ use crate::{
         PageRef, WalRange as PageRange,
         checkpoint::{PageReadError, read_page},
         page::Page,
-        wal::{ControlRecord, RunRow},
+        wal::{ControlRecord, RunRow, TailError},
     },
     ids::{ClusterId, Incarnation, OwnershipEpoch, PgId, Slot, TopicPartition},
     keys,
     log::{Durable, HoleError, PartitionLog, ProducedBatch, Registry, Run},
     metadata::Image,
-    store::DynStore,
+    store::{DynStore, StoreErrorKind},
     wal::{ReplayError, ReplayedRun, WalRange, WalTable, replay_range},
 };
 
@@ -78,6 +78,27 @@ pub enum RecoverError {
     TooManyWals,
     #[error("an object of more than 4 GiB: slot {0}")]
     TooLarge(Slot),
+}
+
+impl RecoverError {
+    /// Whether no later attempt will find something else; otherwise the store was away.
+    pub fn is_damage(&self) -> bool {
+        let store = match self {
+            RecoverError::Page(error) => match error.as_ref() {
+                PageReadError::Store(error) => error,
+                PageReadError::Format { .. } => return true,
+            },
+            RecoverError::Replay(ReplayError::Tail(error)) => match error.as_ref() {
+                TailError::Store(error) => error,
+                TailError::Format { .. } => return true,
+            },
+            _ => return true,
+        };
+        matches!(
+            store.kind,
+            StoreErrorKind::NotFound | StoreErrorKind::Corrupt
+        )
+    }
 }
 
 /// Rebuilds all partitions that `owner` owns in `image` into `registry`.

@@ -45,6 +45,7 @@ pub struct Buffer {
     bytes_max: usize,
     /// Puts that had returned when the oldest buffer got its first batch.
     pub returned_at_first: u64,
+    has_ended: bool,
 }
 
 impl Buffer {
@@ -54,11 +55,15 @@ impl Buffer {
             open: VecDeque::from([Cut::empty(first)]),
             bytes_max,
             returned_at_first: 0,
+            has_ended: false,
         }
     }
 
-    /// Adds a batch; returns its slot.
-    pub fn push(&mut self, batch: Buffered, now: Duration, returned: u64) -> Slot {
+    /// Adds a batch; returns its slot. `None` once the log has ended.
+    pub fn push(&mut self, batch: Buffered, now: Duration, returned: u64) -> Option<Slot> {
+        if self.has_ended {
+            return None;
+        }
         if self.newest().bytes >= self.bytes_max {
             let next = self.newest().slot.next();
             self.open.push_back(Cut::empty(next));
@@ -75,7 +80,14 @@ impl Buffer {
         cut.urgent |= batch.log.is_internal();
         let slot = cut.slot;
         cut.batches.push(batch);
-        slot
+        Some(slot)
+    }
+
+    /// Takes no more batches, and drops those that it has.
+    pub fn end(&mut self) {
+        self.has_ended = true;
+        let next = Cut::empty(self.newest().slot.next());
+        self.open = VecDeque::from([next]);
     }
 
     pub fn is_empty(&self) -> bool {

@@ -130,6 +130,7 @@ impl Wal {
         let now = self.inner.env.clock.boot();
         let returned = self.inner.commits.returned.load(Ordering::Relaxed);
         let slot = self.lock_buffer().push(batch, now, returned);
+        let slot = slot.ok_or(WalEnded)?;
         self.inner.wake.notify_one();
         Ok(slot)
     }
@@ -241,6 +242,8 @@ impl Wal {
                 }
             }
         }
+        // What never leaves must not hold memory until the incarnation is dropped.
+        self.lock_buffer().end();
     }
 
     fn next_step(&self, tokens: &mut Tokens) -> Option<Decision> {

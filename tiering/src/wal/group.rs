@@ -53,7 +53,11 @@ impl Group {
             leader_epoch: self.log.leader_epoch(),
             offset_first: first.offset_first,
             offset_last: last.offset_last,
-            record_count: self.batches.iter().map(|b| b.record_count).sum(),
+            // Counts of batches whose records were not walked are the client's word.
+            record_count: self
+                .batches
+                .iter()
+                .fold(0, |sum: u32, b| sum.saturating_add(b.record_count)),
             max_timestamp: self
                 .batches
                 .iter()

@@ -22,3 +22,6 @@ pub use buffer::Buffered;
 pub use engine::{Wal, WalConfig, WalEnded, WalMeters};
 pub use replay::{ReplayError, ReplayedRun, WalRange, replay_range};
 pub use table::WalTable;
+
+#[cfg(test)]
+mod wal_tests;

@@ -1,3 +1,5 @@
+//! The checks of the metadata log's model: every property holds within the bound, every broken rule is found.
+
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::{

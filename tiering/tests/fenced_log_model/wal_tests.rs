@@ -1,3 +1,5 @@
+//! The checks of the WAL's model: every property holds within the bound, every broken rule is found.
+
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::{
