@@ -13,9 +13,9 @@ macro_rules! api {
             api: $module::API,
             call: |call| {
                 Box::pin(async move {
-                    let (ctx, request, reply, _memory) = call.decode()?;
+                    let (ctx, request, reply) = call.decode().await?;
                     let response = $module::handle(&ctx, request).await;
-                    reply.encode(&response).map(Answer::Ready)
+                    reply.finish(&ctx, &response).await.map(Answer::Ready)
                 })
             },
         }
@@ -29,11 +29,14 @@ pub fn all() -> Vec<ApiEntry> {
             api: produce::API,
             call: produce::call,
         },
+        ApiEntry {
+            api: fetch::API,
+            call: fetch::call,
+        },
         api!(api_versions),
         api!(delete_groups),
         api!(describe_cluster),
         api!(describe_groups),
-        api!(fetch),
         api!(find_coordinator),
         api!(heartbeat),
         api!(init_producer_id),
