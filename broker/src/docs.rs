@@ -3,13 +3,18 @@
 use std::{fmt::Write, path::Path};
 
 use crate::{
+    api,
     config::{self, Class, Key},
     telemetry::metrics::{self, MetricKind},
 };
 
 /// All generated pages: (file name, text).
 pub fn pages() -> Vec<(&'static str, String)> {
-    vec![("configs.md", configs()), ("metrics.md", metrics_page())]
+    vec![
+        ("apis.md", apis()),
+        ("configs.md", configs()),
+        ("metrics.md", metrics_page()),
+    ]
 }
 
 /// Writes all pages into `directory`.
@@ -22,6 +27,34 @@ pub fn write(directory: &Path) -> std::io::Result<()> {
 }
 
 const GENERATED: &str = "<!-- Made by `weir docs docs/generated` from the declarations in broker/src. Do not edit. -->\n";
+
+/// The APIs that are served, from the list that serves them.
+fn apis() -> String {
+    let mut out = format!("{GENERATED}# Supported Kafka APIs\n\n");
+    out.push_str(
+        "What ApiVersions tells clients, which take the highest version that both sides know. An API \
+         that is missing here is not served: its requests close the connection, as in Kafka.\n\n\
+         | API | key | versions | differs from Kafka 4.3.1 |\n|---|---|---|---|\n",
+    );
+    let mut apis: Vec<api::Api> = api::all().into_iter().map(|entry| entry.api).collect();
+    apis.sort_by_key(|api| api.key as i16);
+    for api in apis {
+        let (min, max) = (api.versions.start(), api.versions.end());
+        let advertised = if api.advertised_min == *min {
+            String::new()
+        } else {
+            format!(" (advertised from {})", api.advertised_min)
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {} | {min}–{max}{advertised} | {} |",
+            api.key.name(),
+            api.key as i16,
+            api.differs
+        );
+    }
+    out
+}
 
 fn configs() -> String {
     let mut out = format!("{GENERATED}# Configuration\n\n");

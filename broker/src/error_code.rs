@@ -4,7 +4,10 @@ use weir_protocol::{
     error_code::ErrorCode,
     records::{BatchError, BatchErrorKind},
 };
-use weir_tiering::log::{AppendError, ReadError, SequenceError};
+use weir_tiering::{
+    log::{AppendError, ReadError, SequenceError},
+    metadata::{CommandRejected, MetadataError, MetadataErrorKind},
+};
 
 use weir_coordinator::GroupError;
 
@@ -125,5 +128,61 @@ pub fn of_coordinator(error: CoordinatorError) -> ErrorCode {
             ErrorCode::COORDINATOR_NOT_AVAILABLE
         }
         CoordinatorError::TooLarge => ErrorCode::UNKNOWN_SERVER_ERROR,
+    }
+}
+
+impl From<&CommandRejected> for KafkaError {
+    fn from(rejected: &CommandRejected) -> KafkaError {
+        use CommandRejected as R;
+        let code = match rejected {
+            R::TopicExists(_) => ErrorCode::TOPIC_ALREADY_EXISTS,
+            R::NameCollision { .. } | R::InvalidTopicName(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+            R::UnknownTopic(_) => ErrorCode::UNKNOWN_TOPIC_ID,
+            R::InvalidPartitionCount(_) | R::PartitionsNotIncreased { .. } => {
+                ErrorCode::INVALID_PARTITIONS
+            }
+            R::InvalidPlacement(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            R::InvalidConfig(_) => ErrorCode::INVALID_CONFIG,
+            R::TooLarge { .. } => ErrorCode::POLICY_VIOLATION,
+            R::InvalidFeatureLevel(_) => ErrorCode::FEATURE_UPDATE_FAILED,
+            R::WrongTerm { .. } => ErrorCode::NOT_CONTROLLER,
+            R::UnknownIncarnation(_) | R::NotActive(_) => ErrorCode::STALE_BROKER_EPOCH,
+            // No client can cause these.
+            R::InvalidTopicId(_)
+            | R::AlreadySealed { .. }
+            | R::SealedBelowCheckpoint { .. }
+            | R::PgOwned { .. }
+            | R::InvalidPg(_)
+            | R::StaleCheckpoint { .. }
+            | R::BadFloor(_)
+            | R::OutputBelowFloor { .. }
+            | R::ProducerIdsExhausted
+            | R::Reserved => ErrorCode::UNKNOWN_SERVER_ERROR,
+        };
+        // Kafka's texts where clients show them.
+        let message = match rejected {
+            R::TopicExists(name) => format!("Topic '{name}' already exists."),
+            R::NameCollision { name, existing } => {
+                format!("Topic '{name}' collides with existing topic: {existing}")
+            }
+            R::UnknownTopic(_) => "This server does not host this topic ID.".to_owned(),
+            other => other.to_string(),
+        };
+        KafkaError { code, message }
+    }
+}
+
+impl From<&MetadataError> for KafkaError {
+    fn from(error: &MetadataError) -> KafkaError {
+        let code = match error.kind() {
+            // Clients look for the controller and ask again. The change may have happened.
+            MetadataErrorKind::NotController | MetadataErrorKind::Closed => {
+                ErrorCode::NOT_CONTROLLER
+            }
+            MetadataErrorKind::TooLarge => ErrorCode::POLICY_VIOLATION,
+            MetadataErrorKind::Store => ErrorCode::KAFKA_STORAGE_ERROR,
+            MetadataErrorKind::Damage => ErrorCode::UNKNOWN_SERVER_ERROR,
+        };
+        KafkaError::new(code, error.to_string())
     }
 }

@@ -29,7 +29,8 @@ pub async fn handle(
             producer_epoch: 0,
             ..Default::default()
         },
-        Err(_) => refused(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        // As Kafka while it has no block: clients ask again, without looking for a coordinator.
+        Err(_) => refused(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The one list of the APIs that are served.
 
 use super::{
-    Answer, ApiEntry, api_versions, delete_groups, describe_cluster, describe_groups, fetch,
-    find_coordinator, heartbeat, init_producer_id, join_group, leave_group, list_groups,
-    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, produce, sync_group,
+    Answer, ApiEntry, api_versions, create_partitions, create_topics, delete_groups, delete_topics,
+    describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, heartbeat,
+    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, produce, sync_group,
 };
 
 /// An API whose handler is an async function from request to response.
@@ -34,8 +35,12 @@ pub fn all() -> Vec<ApiEntry> {
             call: fetch::call,
         },
         api!(api_versions),
+        api!(create_partitions),
+        api!(create_topics),
         api!(delete_groups),
+        api!(delete_topics),
         api!(describe_cluster),
+        api!(describe_configs),
         api!(describe_groups),
         api!(find_coordinator),
         api!(heartbeat),

@@ -1,10 +1,13 @@
 //! Metadata (key 3), v0–v13.
 //!
 //! Differs from Kafka: the owner is a partition's only replica, whatever replication factor was
-//! asked for: durability is the store's.
+//! asked for: durability is the store's. A name that cannot be created because it collides with
+//! another answers INVALID_TOPIC_EXCEPTION, where Kafka lets clients ask until they give up.
 //! v1 controller, racks · v2 cluster id · v4 auto-creation flag · v5 offline replicas · v7 leader
 //! epoch · v8 authorised operations · v9 flexible · v10 topic ids · v12 request by id · v13 top-level
 //! error
+
+use std::collections::BTreeSet;
 
 use weir_protocol::{
     api_key::ApiKey,
@@ -17,6 +20,7 @@ use weir_protocol::{
         },
     },
     str::Str,
+    types::Uuid,
 };
 
 use super::{
@@ -34,6 +38,9 @@ pub(super) const TOPIC_OPERATIONS: i32 =
     1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub async fn handle(ctx: &RequestContext, request: MetadataRequest) -> MetadataResponse {
+    if let Some(refused) = refuse_ids(ctx.version, &request) {
+        return refused;
+    }
     let endpoint = ctx.endpoint_of(&ctx.connection);
     let operations = |wanted: bool, all: i32| if wanted { all } else { OPERATIONS_OMITTED };
     MetadataResponse {
@@ -55,6 +62,17 @@ pub async fn handle(ctx: &RequestContext, request: MetadataRequest) -> MetadataR
     }
 }
 
+/// Versions 10 and 11 have a field for the id, and yet no request by id: the whole request is refused.
+fn refuse_ids(version: i16, request: &MetadataRequest) -> Option<MetadataResponse> {
+    let topics = request.topics.as_ref().filter(|_| version < 12)?;
+    let by_id = |topic: &MetadataRequestTopic| topic.name.is_none() || !topic.topic_id.is_zero();
+    topics.iter().any(by_id).then(|| MetadataResponse {
+        error_code: ErrorCode::INVALID_REQUEST.0,
+        topics: topics.iter().map(invalid_request).collect(),
+        ..Default::default()
+    })
+}
+
 fn topics(ctx: &RequestContext, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
     let table = ctx.topics();
     let wanted = match &request.topics {
@@ -68,8 +86,16 @@ fn topics(ctx: &RequestContext, request: &MetadataRequest) -> Vec<MetadataRespon
                 .collect();
         }
     };
+    // As in Kafka: ids win over names, and each topic is described once.
+    let by_id = wanted.iter().any(|topic| !topic.topic_id.is_zero());
+    let mut seen = BTreeSet::new();
     wanted
         .iter()
+        .filter(|topic| !by_id || !topic.topic_id.is_zero())
+        .filter(|topic| match by_id {
+            true => seen.insert((None, topic.topic_id)),
+            false => seen.insert((topic.name.as_ref(), Uuid::ZERO)),
+        })
         .map(|topic| describe_wanted(ctx, &table, topic, request))
         .collect()
 }
@@ -82,16 +108,17 @@ fn describe_wanted(
 ) -> MetadataResponseTopic {
     if !wanted.topic_id.is_zero() {
         return match table.by_id(wanted.topic_id) {
-            Some(_) if ctx.version < 12 => invalid_request(wanted),
             Some(topic) => describe(ctx, &topic, request),
             None => MetadataResponseTopic {
                 error_code: ErrorCode::UNKNOWN_TOPIC_ID.0,
+                name: None,
                 topic_id: wanted.topic_id,
                 topic_authorized_operations: OPERATIONS_OMITTED,
                 ..Default::default()
             },
         };
     }
+    // Only version 12 and later get here with neither.
     let Some(name) = &wanted.name else {
         return invalid_request(wanted);
     };
@@ -101,7 +128,7 @@ fn describe_wanted(
             error_code: missing(ctx, name, request).0,
             name: Some(name.clone()),
             is_internal: INTERNAL_TOPICS.contains(&name.as_str()),
-            topic_authorized_operations: OPERATIONS_OMITTED,
+            topic_authorized_operations: topic_operations(request),
             ..Default::default()
         },
     }
@@ -110,12 +137,12 @@ fn describe_wanted(
 /// A name that is not there: creates it when the client and the broker allow it, and lets the client
 /// ask again, as Kafka does.
 fn missing(ctx: &RequestContext, name: &str, request: &MetadataRequest) -> ErrorCode {
-    // Versions before 4 have no flag and always allowed it; the default says so.
-    let wanted = request.allow_auto_topic_creation && ctx.config.topic_creation.auto_create;
     if !AutoCreation::is_legal(name) {
         return ErrorCode::INVALID_TOPIC_EXCEPTION;
     }
-    if wanted {
+    // Versions before 4 have no flag and always allowed it; the default says so.
+    let wanted = request.allow_auto_topic_creation && ctx.config.topic_creation.auto_create;
+    if wanted && AutoCreation::is_creatable(name) {
         if ctx.image().topics.collision(name).is_some() {
             return ErrorCode::INVALID_TOPIC_EXCEPTION;
         }
@@ -127,10 +154,19 @@ fn missing(ctx: &RequestContext, name: &str, request: &MetadataRequest) -> Error
 fn invalid_request(wanted: &MetadataRequestTopic) -> MetadataResponseTopic {
     MetadataResponseTopic {
         error_code: ErrorCode::INVALID_REQUEST.0,
-        name: wanted.name.clone(),
+        // Null only from version 12 on.
+        name: Some(wanted.name.clone().unwrap_or_default()),
         topic_id: wanted.topic_id,
         topic_authorized_operations: OPERATIONS_OMITTED,
         ..Default::default()
+    }
+}
+
+fn topic_operations(request: &MetadataRequest) -> i32 {
+    if request.include_topic_authorized_operations {
+        TOPIC_OPERATIONS
+    } else {
+        OPERATIONS_OMITTED
     }
 }
 
@@ -153,11 +189,7 @@ fn describe(
         topic_id: topic.id(),
         is_internal: topic.is_internal(),
         partitions: (0..topic.partition_count()).map(partition).collect(),
-        topic_authorized_operations: if request.include_topic_authorized_operations {
-            TOPIC_OPERATIONS
-        } else {
-            OPERATIONS_OMITTED
-        },
+        topic_authorized_operations: topic_operations(request),
         ..Default::default()
     }
 }

@@ -7,8 +7,12 @@
 
 mod api_versions;
 mod context;
+mod create_partitions;
+mod create_topics;
 mod delete_groups;
+mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 mod describe_groups;
 mod dispatch;
 mod fetch;
@@ -27,6 +31,7 @@ mod offset_delete;
 mod offset_fetch;
 mod produce;
 mod sync_group;
+mod topic_changes;
 
 use std::ops::RangeInclusive;
 

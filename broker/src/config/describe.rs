@@ -5,6 +5,7 @@
 //! Does not own: the wire form (the handler).
 
 use super::{
+    group_keys,
     key::{Key, Kind},
     keys,
     layers::{Settings, Source},
@@ -130,6 +131,31 @@ fn broker_entry(key: &'static Key, settings: &Settings) -> ConfigEntry {
         synonyms,
         key.update == super::key::Update::ReadOnly,
     )
+}
+
+/// All settings of a group by name. Those that have a broker key, `group.` + the name, inherit its value.
+pub fn group(settings: &Settings) -> Vec<ConfigEntry> {
+    let entries = group_keys::ALL.iter();
+    entries.map(|key| group_entry(key, settings)).collect()
+}
+
+fn group_entry(key: &'static Key, settings: &Settings) -> ConfigEntry {
+    match keys::find(&format!("group.{}", key.name)) {
+        Some(broker_key) => {
+            let synonyms = broker_synonyms(broker_key.name, &[broker_key.name], settings);
+            let shown = settings.effective(broker_key).value.text();
+            entry(key, shown, synonyms, false)
+        }
+        None => {
+            let default = value::default_of(key).text();
+            let synonym = ConfigSynonym {
+                name: key.name,
+                value: default.clone(),
+                source: ConfigSource::Default,
+            };
+            entry(key, default, vec![synonym], false)
+        }
+    }
 }
 
 /// As Kafka: of the family `names`, what is set, then the defaults that are not null, and of those

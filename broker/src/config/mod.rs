@@ -37,7 +37,7 @@ pub use broker::{
 };
 pub use describe::{
     ConfigEntry, ConfigSource, ConfigSynonym, broker as describe_broker, config_type,
-    topic as describe_topic,
+    group as describe_group, topic as describe_topic,
 };
 pub use environment::{Variable, read as read_environment};
 pub use error::{ConfigError, ConfigErrors};

@@ -12,6 +12,7 @@ mod predecessor;
 mod producer_ids;
 mod recovery;
 mod run;
+mod space;
 mod tasks;
 pub mod who;
 

@@ -30,6 +30,7 @@ use super::{
     Broker, Endpoint, WhoAnswer, endpoints,
     identity::HostIdentity,
     incarnation::{NodeParts, Running},
+    space,
 };
 use crate::{
     admin::{self, Readiness},
@@ -270,6 +271,9 @@ impl Node {
             took: self.parts.env.clock.boot() - started,
         };
         ready.print();
+        if let Some(warning) = space::warning(&self.running.broker.image()) {
+            tracing::warn!("{warning}");
+        }
     }
 
     async fn serve(mut self, stop: &mut StopSignals) -> Exit {

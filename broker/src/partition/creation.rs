@@ -21,6 +21,8 @@ pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Kafka's internal topics; no other name is one, whatever its prefix.
 pub const INTERNAL_TOPICS: [&str; 3] =
     [OFFSETS_TOPIC, "__transaction_state", "__share_group_state"];
+/// Kafka's own metadata log, which is no topic anywhere.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
 /// Topics that may be on their way at a time because somebody asked for their metadata.
 const IN_FLIGHT_MAX: usize = 1000;
 
@@ -63,6 +65,13 @@ impl AutoCreation {
     /// Whether the name may be created at all.
     pub fn is_legal(name: &str) -> bool {
         is_legal_name(name)
+    }
+
+    /// Whether asking for its metadata may create it. Internal topics of what is not served must wait
+    /// for it, because it decides on their partitions; the metadata log is no topic.
+    pub fn is_creatable(name: &str) -> bool {
+        let internal = INTERNAL_TOPICS.contains(&name) || name == METADATA_TOPIC;
+        !internal || name == OFFSETS_TOPIC
     }
 
     /// Begins to create `name` with the broker's defaults and returns; the client asks again.

@@ -4,6 +4,8 @@ mod creation;
 mod produce;
 mod topics;
 
-pub use creation::{AutoCreation, INTERNAL_TOPICS, OFFSETS_TOPIC, create_command, offsets_topic};
+pub use creation::{
+    AutoCreation, INTERNAL_TOPICS, METADATA_TOPIC, OFFSETS_TOPIC, create_command, offsets_topic,
+};
 pub use produce::{ProduceOutcome, ProduceRefused, no_transactions, produce_batch};
 pub use topics::{Topic, TopicTable, Topics};

@@ -148,6 +148,27 @@ async fn a_writer_that_slept_is_superseded_by_a_snapshot_of_somebody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn to_one_who_slept_a_missing_entry_is_no_proof_of_the_end() {
+    for (slept, expected) in [
+        (IDLE_MAX * 2, Appended::Superseded { snapshot: Slot(5) }),
+        (IDLE_MAX / 2, Appended::Created),
+    ] {
+        let env = testing::env(9);
+        let store = FaultStore::new(&env);
+        let log = log(&env, &store);
+        env.clock.sleep(slept).await;
+        assert_eq!(log.read(Slot(5)).await.unwrap(), None);
+        if slept > IDLE_MAX {
+            plant_snapshot(&env, &store, 5).await;
+        }
+        env.clock.sleep(IDLE_MAX / 2 + Duration::from_secs(1)).await;
+        let appended = log.try_append(Slot(5), entry(&env, 5, "a")).await.unwrap();
+        assert_eq!(appended, expected, "slept {slept:?}");
+        assert_eq!(store.take_events().contains(&Event::List), slept > IDLE_MAX);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_put_that_hung_counts_as_idle() {
     let env = testing::env(5);
     let store = FaultStore::new(&env);

@@ -35,6 +35,8 @@ mod window;
 #[cfg(test)]
 mod entry_log_tests;
 #[cfg(test)]
+mod takeover_power_tests;
+#[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]
 mod test_support;
