@@ -15,7 +15,7 @@ use rdkafka::{
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext},
 };
@@ -350,7 +350,10 @@ fn wait_for_topic(bootstrap: &str, topic: &str, partitions: i32) {
 
 /// Earliest and next offset of a partition.
 pub fn watermarks(bootstrap: &str, topic: &str, partition: i32) -> (i64, i64) {
-    let client: BaseProducer = config(bootstrap).create().expect("a client");
-    let found = client.client().fetch_watermarks(topic, partition, LIMIT);
-    found.expect("watermarks")
+    try_watermarks(bootstrap, topic, partition).expect("watermarks")
+}
+
+pub fn try_watermarks(bootstrap: &str, topic: &str, partition: i32) -> KafkaResult<(i64, i64)> {
+    let client: BaseProducer = config(bootstrap).create()?;
+    client.client().fetch_watermarks(topic, partition, LIMIT)
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rdkafka::Offset;
+use rdkafka::{Offset, error::RDKafkaErrorCode};
 
 use super::{
     check::check_partition,
@@ -26,7 +26,7 @@ use crate::{
         random::Random,
         time::{self, Deadline, spawn},
     },
-    librdkafka::{config, consumer_at, create_topic, take, watermarks},
+    librdkafka::{code, config, consumer_at, create_topic, take, try_watermarks},
 };
 
 pub struct CrashRun {
@@ -83,7 +83,7 @@ pub fn run(run: &CrashRun) -> Result<Report, String> {
     let sent = producers.map(|(mode, thread)| (mode, thread.join()));
     let known = goal.set(Goal {
         ends: if killed.is_ok() {
-            ends(&bootstrap)
+            ends(&bootstrap)?
         } else {
             HashMap::new()
         },
@@ -110,16 +110,26 @@ pub fn run(run: &CrashRun) -> Result<Report, String> {
     })
 }
 
-fn ends(bootstrap: &str) -> HashMap<Key, i64> {
+fn ends(bootstrap: &str) -> Result<HashMap<Key, i64>, String> {
     let topics = Mode::ALL.map(Mode::topic);
     let keys = topics
         .iter()
         .flat_map(|t| (0..PARTITIONS).map(|p| ((*t).to_owned(), p)));
-    keys.map(|key| {
-        let end = watermarks(bootstrap, &key.0, key.1).1;
-        (key, end)
-    })
-    .collect()
+    keys.map(|key| Ok((key.clone(), end(bootstrap, &key)?)))
+        .collect()
+}
+
+/// The end of a partition that begins at 0. One that is gone has lost everything: its end is 0.
+fn end(bootstrap: &str, (topic, partition): &Key) -> Result<i64, String> {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    match try_watermarks(bootstrap, topic, *partition) {
+        Ok((0, end)) => Ok(end),
+        Ok((begin, _)) => Err(format!("{topic}-{partition} begins at {begin}")),
+        Err(error) => match code(&error) {
+            UnknownPartition | UnknownTopic | UnknownTopicOrPartition => Ok(0),
+            _ => Err(format!("{topic}-{partition}: {error}")),
+        },
+    }
 }
 
 /// Returns how many of the kills hit a broker that was still starting.
@@ -204,12 +214,9 @@ fn compare_seen(
 /// The numbers of a partition's records; offsets are dense from 0.
 fn read_log(bootstrap: &str, seed: u64, key: &Key) -> Result<Vec<Option<usize>>, String> {
     let (topic, partition) = key;
-    let (low, high) = watermarks(bootstrap, topic, *partition);
-    if low != 0 {
-        return Err(format!("{topic}-{partition} begins at {low}"));
-    }
+    let end = end(bootstrap, key)?;
+    let count = usize::try_from(end).map_err(|_| format!("{topic}-{partition} ends at {end}"))?;
     let consumer = consumer_at(&config(bootstrap), topic, *partition, Offset::Beginning);
-    let count = usize::try_from(high).map_err(|_| format!("{topic}-{partition} ends at {high}"))?;
     let records = take(&consumer, count, Duration::from_secs(60));
     for (expected, (place, _)) in (0..).zip(&records) {
         if place.offset != expected {

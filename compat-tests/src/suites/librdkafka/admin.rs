@@ -128,7 +128,8 @@ fn delete(c: &Context) {
         assert_eq!(watermarks(&c.bootstrap, &topic, 0), (0, 1), "a fresh log");
         assert_eq!(delete(), Ok(()));
         let gone = poll_for(LIMIT, || {
-            let metadata = client(c).client().fetch_metadata(None, LIMIT).ok()?;
+            let metadata = client(c).client().fetch_metadata(None, LIMIT);
+            let metadata = metadata.expect("metadata of all topics");
             let left = metadata.topics().iter().any(|t| t.name() == topic);
             (!left).then_some(())
         });
