@@ -143,7 +143,13 @@ fn append_one(
             "clients may not write to internal topics",
         ));
     }
-    let log = topic.log(data.index).ok_or_else(unknown)?;
+    // A topic that is known by its id has partitions by number: no version says UNKNOWN_TOPIC_ID here.
+    let log = topic.log(data.index).ok_or_else(|| {
+        ProduceRefused::new(
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            "this broker knows no such partition",
+        )
+    })?;
     let records = data
         .records
         .map(|records| records.into_bytes())
