@@ -14,7 +14,15 @@ pub struct MemoryBudget {
 /// Bytes taken from a budget; given back when dropped.
 #[derive(Debug)]
 pub struct Permit {
-    _bytes: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    /// Gives back what it holds above `bytes`.
+    pub fn shrink(&mut self, bytes: usize) {
+        let excess = self.bytes.num_permits().saturating_sub(bytes);
+        drop(self.bytes.split(excess));
+    }
 }
 
 impl MemoryBudget {
@@ -33,8 +41,15 @@ impl MemoryBudget {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.capacity);
         let permit = self.pool.clone().acquire_many_owned(wanted).await;
         Permit {
-            _bytes: permit.expect("the semaphore is never closed"),
+            bytes: permit.expect("the semaphore is never closed"),
         }
+    }
+
+    /// `None` when not all of `bytes` are free now, or others wait for them already.
+    pub fn try_acquire(&self, bytes: usize) -> Option<Permit> {
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.capacity);
+        let permit = self.pool.clone().try_acquire_many_owned(wanted).ok()?;
+        Some(Permit { bytes: permit })
     }
 
     /// Bytes that nobody holds.
@@ -63,7 +78,14 @@ mod tests {
         let second = second.await;
         assert_eq!(budget.available(), 50);
         drop(second);
-        drop(budget.acquire(1_000_000).await);
+        assert!(budget.try_acquire(101).is_some(), "as much as there is");
+        let mut all = budget.acquire(1_000_000).await;
+        assert!(budget.try_acquire(1).is_none());
+        all.shrink(30);
+        assert_eq!(budget.available(), 70);
+        all.shrink(50);
+        assert_eq!(budget.available(), 70);
+        drop(all);
         assert_eq!(budget.available(), 100);
     }
 }

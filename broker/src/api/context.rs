@@ -4,7 +4,7 @@ use std::{net::SocketAddr, ops::Deref, sync::Arc};
 
 use weir_protocol::str::Str;
 
-use crate::node::Broker;
+use crate::{net::AnswerMemory, node::Broker};
 
 /// One client connection.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct RequestContext {
     pub version: i16,
     /// `client.id`; empty when the client sent none.
     pub client_id: Str,
+    /// For what an answer holds until the client has taken it.
+    pub memory: AnswerMemory,
 }
 
 impl RequestContext {

@@ -14,9 +14,9 @@ macro_rules! api {
             api: $module::API,
             call: |call| {
                 Box::pin(async move {
-                    let (ctx, request, reply, _memory) = call.decode()?;
+                    let (ctx, request, reply) = call.decode().await?;
                     let response = $module::handle(&ctx, request).await;
-                    reply.encode(&response).map(Answer::Ready)
+                    reply.finish(&ctx, &response).await.map(Answer::Ready)
                 })
             },
         }
@@ -30,6 +30,10 @@ pub fn all() -> Vec<ApiEntry> {
             api: produce::API,
             call: produce::call,
         },
+        ApiEntry {
+            api: fetch::API,
+            call: fetch::call,
+        },
         api!(api_versions),
         api!(create_partitions),
         api!(create_topics),
@@ -38,7 +42,6 @@ pub fn all() -> Vec<ApiEntry> {
         api!(describe_cluster),
         api!(describe_configs),
         api!(describe_groups),
-        api!(fetch),
         api!(find_coordinator),
         api!(heartbeat),
         api!(init_producer_id),

@@ -7,19 +7,21 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, stream};
+
 use weir_protocol::{
     api_key::ApiKey,
     error_code::ErrorCode,
     messages::{
         ListOffsetsRequest, ListOffsetsResponse,
-        list_offsets_request::ListOffsetsPartition,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
     },
 };
 use weir_tiering::log::{FoundRecord, PartitionLog};
 
-use super::{Api, RequestContext, fetch::check_epoch};
-use crate::{error_code::KafkaError, partition::Topic};
+use super::{Api, RequestContext};
+use crate::{error_code::KafkaError, fetch::check_epoch, partition::Topic};
 
 pub const API: Api = Api::new(ApiKey::ListOffsets, 1..=11)
     .differs("earliest-local is the log start, latest-tiered is unknown: the store is the log");
@@ -46,25 +48,37 @@ impl Found {
     };
 }
 
+/// Partitions of one request that are searched at a time.
+const SEARCHES_MAX: usize = 16;
+
 pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let duplicates = duplicates(&request.topics);
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
+    for topic in &request.topics {
         let found = ctx.topics().by_name(&topic.name);
-        let duplicates = duplicates(&topic.partitions);
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for wanted in &topic.partitions {
-            let result = if duplicates.contains(&wanted.partition_index) {
-                Err(KafkaError::new(
-                    ErrorCode::INVALID_REQUEST,
-                    "the partition stands in the request twice",
-                ))
-            } else {
-                list(ctx, found.as_deref(), wanted).await
-            };
-            partitions.push(partition_response(wanted.partition_index, result));
-        }
+        let answer = |wanted: ListOffsetsPartition| {
+            let key = (topic.name.as_str(), wanted.partition_index);
+            let is_duplicate = duplicates.contains(&key);
+            let found = found.as_deref();
+            async move {
+                let result = if is_duplicate {
+                    Err(KafkaError::new(
+                        ErrorCode::INVALID_REQUEST,
+                        "the partition stands in the request twice",
+                    ))
+                } else {
+                    list(ctx, found, &wanted).await
+                };
+                partition_response(wanted.partition_index, result)
+            }
+        };
+        let partitions = stream::iter(topic.partitions.clone())
+            .map(answer)
+            .buffered(SEARCHES_MAX)
+            .collect()
+            .await;
         topics.push(ListOffsetsTopicResponse {
-            name: topic.name,
+            name: topic.name.clone(),
             partitions,
             ..Default::default()
         });
@@ -75,13 +89,14 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> ListOf
     }
 }
 
-fn duplicates(partitions: &[ListOffsetsPartition]) -> BTreeSet<i32> {
+/// Partitions that the request names more than once.
+fn duplicates(topics: &[ListOffsetsTopic]) -> BTreeSet<(&str, i32)> {
     let mut seen = BTreeSet::new();
-    partitions
-        .iter()
-        .map(|p| p.partition_index)
-        .filter(|p| !seen.insert(*p))
-        .collect()
+    let partitions = topics.iter().flat_map(|topic| {
+        let partitions = topic.partitions.iter();
+        partitions.map(|partition| (topic.name.as_str(), partition.partition_index))
+    });
+    partitions.filter(|key| !seen.insert(*key)).collect()
 }
 
 async fn list(

@@ -25,6 +25,7 @@ mod list;
 mod list_groups;
 mod list_offsets;
 mod metadata;
+mod meter;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -37,10 +38,12 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use weir_protocol::{api_key::ApiKey, header::HeaderError, wire::DecodeError};
+use weir_tiering::budget::Permit;
 
 pub use context::{Connection, RequestContext};
-pub use dispatch::{ApiEntry, Call, Dispatch};
+pub use dispatch::{ApiEntry, Call, Dispatch, Reply};
 pub use list::all;
+pub use meter::Meter;
 
 /// The declaration of an API that this broker serves.
 #[derive(Clone, Debug)]
@@ -80,13 +83,27 @@ impl Api {
 /// A response as it goes to the socket: size field, header and body, in slices.
 pub type AnswerBytes = Vec<Bytes>;
 
+/// An encoded answer; empty for acks=0.
+#[derive(Default)]
+pub struct Outgoing {
+    pub chunks: AnswerBytes,
+    /// Whether it carries an error code.
+    pub has_error: bool,
+    /// What `chunks` take of the memory budget, until they are written.
+    pub memory: Vec<Permit>,
+}
+
 /// What a handled request leaves for the connection's writer.
 pub enum Answer {
-    /// No answer leaves (acks=0).
-    None,
-    Ready(AnswerBytes),
+    Ready(Outgoing),
     /// Still waits for something (the store); the next request may begin. `Err` closes the connection.
-    Later(BoxFuture<'static, Result<AnswerBytes, Refused>>),
+    Later(BoxFuture<'static, Result<Outgoing, Refused>>),
+}
+
+/// An answer under way, and where it is counted once it leaves.
+pub struct Answering {
+    pub answer: Answer,
+    pub meter: Meter,
 }
 
 /// A request without an answer failed; Kafka closes the connection to tell the client.
@@ -98,18 +115,14 @@ pub struct Refused(pub String);
 pub enum RequestError {
     #[error("{api} is not served")]
     NotServed { api: &'static str },
+    #[error("this broker is registering with its cluster")]
+    NotReady,
     #[error("{api} version {version} is not served")]
     Version { api: &'static str, version: i16 },
     #[error("{0}")]
     Decode(#[from] DecodeError),
     #[error("{0}")]
     Header(#[from] HeaderError),
-    #[error("{api} v{version}: {left} bytes behind the request")]
-    TrailingBytes {
-        api: &'static str,
-        version: i16,
-        left: usize,
-    },
     #[error("{api} v{version}: the answer cannot be encoded: {message}")]
     Encode {
         api: &'static str,

@@ -5,7 +5,8 @@
 //! Min 0 is advertised though 0–2 close the connection, as Kafka does (KAFKA-18659).
 //! v7 zstd · v8 record_errors · v9 flexible · v10 current leader (KIP-951) · v13 topic ids
 //!
-//! Pipelined: this function appends; the answer, which waits for the store, leaves later.
+//! Pipelined: this function appends; the answer, which waits for the store, leaves later. By then
+//! nothing of the request's frame is referred to.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,22 +16,29 @@ use weir_protocol::{
     error_code::ErrorCode,
     messages::{
         ProduceRequest, ProduceResponse,
-        produce_request::PartitionProduceData,
+        produce_request::{PartitionProduceData, TopicProduceData},
         produce_response::{
-            BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+            BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+            TopicProduceResponse,
         },
     },
     str::Str,
     types::Uuid,
 };
-use weir_tiering::budget::Permit;
+use weir_tiering::{budget::Permit, log::PartitionLog};
 
-use super::{Answer, Api, Call, Refused, RequestContext, RequestError};
-use crate::partition::{ProduceOutcome, ProduceRefused, Topic, produce_batch};
+use super::{Answer, Api, Call, Outgoing, Refused, RequestContext, RequestError};
+use crate::{
+    error_code::KafkaError,
+    partition::{ProduceOutcome, ProduceRefused, Topic, no_transactions, produce_batch},
+};
 
 pub const API: Api = Api::new(ApiKey::Produce, 3..=13)
     .advertised_from(0)
     .differs("acks=1 is as durable as acks=all; transactional batches are refused with error 53");
+
+/// A client that waits longer than this for the store is answered all the same.
+const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 /// The error of a topic that does not exist, by how the request names topics.
 fn unknown_topic(version: i16) -> ErrorCode {
@@ -50,22 +58,36 @@ struct PendingTopic {
 
 struct PendingPartition {
     index: i32,
+    /// For the answer that says who leads.
+    log: Option<Arc<PartitionLog>>,
     outcome: Result<ProduceOutcome, ProduceRefused>,
+}
+
+/// What holds for all batches of a request.
+struct Terms {
+    acks_known: bool,
+    /// The request names a transactional id.
+    is_transactional: bool,
+    permit: Option<Arc<Permit>>,
 }
 
 pub fn call(call: Call) -> BoxFuture<'static, Result<Answer, RequestError>> {
     Box::pin(async move {
-        let (ctx, request, reply, permit) = call.decode::<ProduceRequest>()?;
-        let acks = request.acks;
+        let (mut ctx, request, mut reply) = call.decode::<ProduceRequest>().await?;
         let limit = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let pending = append_all(&ctx, request, Arc::new(permit));
+        // Runs from here on, not from when the answers before this one have left.
+        let expires = ctx.env.clock.sleep(limit.min(TIMEOUT_MAX));
+        let acks = request.acks;
+        let pending = append_all(&ctx, request, reply.take_frame());
+        // A slice of the frame.
+        ctx.client_id = Str::default();
         if acks == 0 {
             return Ok(Answer::Later(Box::pin(async move {
-                refuse_errors(&pending).map(|()| Vec::new())
+                refuse_errors(&pending).map(|()| Outgoing::default())
             })));
         }
         Ok(Answer::Later(Box::pin(async move {
-            let response = respond(&ctx, pending, limit).await;
+            let response = respond(&ctx, pending, expires).await;
             reply
                 .encode(&response)
                 .map_err(|error| Refused(error.to_string()))
@@ -88,54 +110,54 @@ fn refuse_errors(pending: &[PendingTopic]) -> Result<(), Refused> {
 fn append_all(
     ctx: &RequestContext,
     request: ProduceRequest,
-    permit: Arc<Permit>,
+    permit: Option<Permit>,
 ) -> Vec<PendingTopic> {
-    let acks_known = matches!(request.acks, -1..=1);
-    request
-        .topic_data
-        .into_iter()
-        .map(|topic| {
-            let found = if ctx.version >= 13 {
-                ctx.topics().by_id(topic.topic_id)
-            } else {
-                ctx.topics().by_name(&topic.name)
-            };
-            let partitions = topic
-                .partition_data
-                .into_iter()
-                .map(|data| PendingPartition {
-                    index: data.index,
-                    outcome: if acks_known {
-                        append_one(ctx, found.as_deref(), data, &permit)
-                    } else {
-                        Err(ProduceRefused::new(
-                            ErrorCode::INVALID_REQUIRED_ACKS,
-                            "acks must be -1, 0 or 1",
-                        ))
-                    },
-                });
-            PendingTopic {
-                partitions: partitions.collect(),
-                name: topic.name,
-                id: topic.topic_id,
+    let terms = Terms {
+        acks_known: matches!(request.acks, -1..=1),
+        is_transactional: request.transactional_id.is_some(),
+        permit: permit.map(Arc::new),
+    };
+    let topics = ctx.topics();
+    let append_topic = |topic: TopicProduceData| {
+        let found = if ctx.version >= 13 {
+            topics.by_id(topic.topic_id)
+        } else {
+            topics.by_name(&topic.name)
+        };
+        let partitions = topic.partition_data.into_iter().map(|data| {
+            let index = data.index;
+            let log = found.as_deref().and_then(|topic| topic.log(index));
+            let outcome = append_one(ctx, found.as_deref(), log.as_ref(), data, &terms);
+            PendingPartition {
+                index,
+                log,
+                outcome,
             }
-        })
-        .collect()
+        });
+        PendingTopic {
+            partitions: partitions.collect(),
+            name: topic.name.detach(),
+            id: topic.topic_id,
+        }
+    };
+    request.topic_data.into_iter().map(append_topic).collect()
 }
 
 fn append_one(
     ctx: &RequestContext,
     topic: Option<&Topic>,
+    log: Option<&Arc<PartitionLog>>,
     data: PartitionProduceData,
-    permit: &Arc<Permit>,
+    terms: &Terms,
 ) -> Result<ProduceOutcome, ProduceRefused> {
-    let unknown = || {
-        ProduceRefused::new(
-            unknown_topic(ctx.version),
-            "this broker knows no such topic or partition",
-        )
-    };
-    let topic = topic.ok_or_else(unknown)?;
+    // Kafka judges the right to the transactional id before anything else.
+    if terms.is_transactional {
+        return Err(no_transactions());
+    }
+    let unknown = |code| ProduceRefused::new(code, "this broker knows no such topic or partition");
+    let topic = topic.ok_or_else(|| unknown(unknown_topic(ctx.version)))?;
+    // A known topic has partitions by number, in every version.
+    let log = log.ok_or_else(|| unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
     // Kafka's own admin client may write to internal topics.
     if topic.is_internal() && &*ctx.client_id != "__admin_client" {
         return Err(ProduceRefused::new(
@@ -143,35 +165,43 @@ fn append_one(
             "clients may not write to internal topics",
         ));
     }
-    // A topic that is known by its id has partitions by number: no version says UNKNOWN_TOPIC_ID here.
-    let log = topic.log(data.index).ok_or_else(|| {
-        ProduceRefused::new(
-            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            "this broker knows no such partition",
-        )
-    })?;
+    if !terms.acks_known {
+        return Err(ProduceRefused::new(
+            ErrorCode::INVALID_REQUIRED_ACKS,
+            "acks must be -1, 0 or 1",
+        ));
+    }
     let records = data
         .records
         .map(|records| records.into_bytes())
         .unwrap_or_default();
-    produce_batch(ctx, topic, &log, records, permit)
+    produce_batch(ctx, topic, log, records, terms.permit.clone()).map_err(|refused| {
+        match refused.error.code {
+            // The topic was deleted while the request came.
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => ProduceRefused {
+                error: KafkaError::new(unknown_topic(ctx.version), refused.error.message),
+                ..refused
+            },
+            _ => refused,
+        }
+    })
 }
 
 async fn respond(
     ctx: &RequestContext,
     pending: Vec<PendingTopic>,
-    limit: Duration,
+    mut expires: impl Future<Output = ()> + Unpin,
 ) -> ProduceResponse {
     let mut responses = Vec::with_capacity(pending.len());
-    let mut wait_is_over = std::pin::pin!(ctx.env.clock.sleep(limit));
     let mut expired = false;
+    let mut tells_leader = false;
     for topic in pending {
         let mut partition_responses = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let durable = tokio::select! {
                 biased;
                 outcome = settle(ctx, partition.outcome) => Some(outcome),
-                () = &mut wait_is_over, if !expired => { expired = true; None }
+                () = &mut expires, if !expired => { expired = true; None }
                 () = std::future::ready(()), if expired => None,
             };
             let outcome = durable.unwrap_or_else(|| {
@@ -180,7 +210,14 @@ async fn respond(
                     "the store did not confirm the write in time; it may still do so",
                 ))
             });
-            partition_responses.push(partition_response(ctx, partition.index, outcome));
+            let mut response = partition_response(ctx, partition.index, outcome);
+            if response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER.0
+                && let Some(log) = &partition.log
+            {
+                response.current_leader = current_leader(ctx, log);
+                tells_leader = true;
+            }
+            partition_responses.push(response);
         }
         responses.push(TopicProduceResponse {
             name: topic.name,
@@ -191,6 +228,30 @@ async fn respond(
     }
     ProduceResponse {
         responses,
+        node_endpoints: tells_leader
+            .then(|| node_endpoint(ctx))
+            .into_iter()
+            .collect(),
+        ..Default::default()
+    }
+}
+
+/// KIP-951: who leads now, so that the client need not ask.
+fn current_leader(ctx: &RequestContext, log: &PartitionLog) -> LeaderIdAndEpoch {
+    LeaderIdAndEpoch {
+        leader_id: ctx.node_id(),
+        leader_epoch: log.leader_epoch().0,
+        ..Default::default()
+    }
+}
+
+fn node_endpoint(ctx: &RequestContext) -> NodeEndpoint {
+    let endpoint = ctx.endpoint_of(&ctx.connection);
+    NodeEndpoint {
+        node_id: ctx.node_id(),
+        host: Str::from(endpoint.host.clone()),
+        port: i32::from(endpoint.port),
+        rack: ctx.config.rack.clone().map(Str::from),
         ..Default::default()
     }
 }

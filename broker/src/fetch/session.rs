@@ -3,6 +3,8 @@
 //! Owns: the partitions of a session in their order, and which of them belong into an incremental
 //! answer. Does not own: ids, epochs and eviction (`session_cache`).
 
+use std::{collections::HashSet, sync::Arc};
+
 use indexmap::IndexMap;
 use weir_protocol::{str::Str, types::Uuid};
 
@@ -38,11 +40,13 @@ pub struct Cached {
     pub log_start_offset: i64,
 }
 
-/// Never told: differs from every real value.
-const UNTOLD: Cached = Cached {
-    high_watermark: -1,
-    log_start_offset: -1,
-};
+impl Cached {
+    /// Never told: differs from every real value.
+    pub const UNTOLD: Cached = Cached {
+        high_watermark: -1,
+        log_start_offset: -1,
+    };
+}
 
 /// The part of a partition's answer that decides whether it must be told.
 #[derive(Clone, Copy, Debug)]
@@ -53,25 +57,36 @@ pub struct PartitionOutcome {
     pub is_diverging: bool,
 }
 
+/// So many changes of the order are made one by one; more in one go.
+const MOVES_MAX: usize = 4;
+
 #[derive(Default)]
 pub(super) struct FetchSession {
     partitions: IndexMap<PartitionKey, (FetchPartition, Cached)>,
+    /// What `wanted` gave last, while it holds.
+    wanted: Option<Arc<[FetchPartition]>>,
 }
 
 impl FetchSession {
     /// Adds or changes a partition; a change keeps its place and what was told.
     pub fn want(&mut self, partition: FetchPartition) {
+        self.wanted = None;
         match self.partitions.get_mut(&partition.key) {
             Some((wanted, _)) => *wanted = partition,
             None => {
                 let key = partition.key.clone();
-                self.partitions.insert(key, (partition, UNTOLD));
+                self.partitions.insert(key, (partition, Cached::UNTOLD));
             }
         }
     }
 
-    pub fn forget(&mut self, key: &PartitionKey) {
-        self.partitions.shift_remove(key);
+    pub fn forget(&mut self, keys: &[PartitionKey]) {
+        if keys.is_empty() {
+            return;
+        }
+        self.wanted = None;
+        let keys: HashSet<&PartitionKey> = keys.iter().collect();
+        self.partitions.retain(|key, _| !keys.contains(key));
     }
 
     pub fn len(&self) -> usize {
@@ -79,34 +94,63 @@ impl FetchSession {
     }
 
     /// All partitions, in the order in which they are to be served.
-    pub fn wanted(&self) -> Vec<FetchPartition> {
-        self.partitions
-            .values()
-            .map(|(wanted, _)| wanted.clone())
-            .collect()
+    pub fn wanted(&mut self) -> Arc<[FetchPartition]> {
+        let values = self.partitions.values();
+        let wanted = self
+            .wanted
+            .get_or_insert_with(|| values.map(|(wanted, _)| wanted.clone()).collect());
+        wanted.clone()
     }
 
-    /// Notes what a partition's answer is; returns whether an incremental answer must carry it.
+    /// Notes what the answers of `wanted` are, in its order; returns for each whether an incremental
+    /// answer must carry it.
     ///
     /// Errors and diverging epochs are always told, and what was told before is forgotten with them,
-    /// so that the recovery is told too. A partition that got records goes to the end of the order.
-    pub fn tell(&mut self, key: &PartitionKey, outcome: &PartitionOutcome) -> bool {
+    /// so that the recovery is told too. Partitions that got records go to the end of the order.
+    pub fn tell(&mut self, wanted: &[FetchPartition], outcomes: &[PartitionOutcome]) -> Vec<bool> {
+        let mut served = Vec::new();
+        let mut carried = Vec::with_capacity(outcomes.len());
+        for (partition, outcome) in wanted.iter().zip(outcomes) {
+            carried.push(self.tell_one(&partition.key, outcome));
+            if outcome.has_records {
+                served.push(&partition.key);
+            }
+        }
+        self.move_to_end(&served);
+        carried
+    }
+
+    fn tell_one(&mut self, key: &PartitionKey, outcome: &PartitionOutcome) -> bool {
         let Some((_, cached)) = self.partitions.get_mut(key) else {
             return true;
         };
         let changed = *cached != outcome.told;
-        let must = outcome.has_records || outcome.is_error || outcome.is_diverging || changed;
         *cached = if outcome.is_error {
-            UNTOLD
+            Cached::UNTOLD
         } else {
             outcome.told
         };
-        if outcome.has_records
-            && let Some(entry) = self.partitions.shift_remove(key)
-        {
-            self.partitions.insert(key.clone(), entry);
+        outcome.has_records || outcome.is_error || outcome.is_diverging || changed
+    }
+
+    fn move_to_end(&mut self, keys: &[&PartitionKey]) {
+        if keys.is_empty() || keys.len() == self.partitions.len() {
+            return;
         }
-        must
+        self.wanted = None;
+        if keys.len() <= MOVES_MAX {
+            for key in keys {
+                if let Some((key, entry)) = self.partitions.shift_remove_entry(*key) {
+                    self.partitions.insert(key, entry);
+                }
+            }
+            return;
+        }
+        let served: HashSet<&PartitionKey> = keys.iter().copied().collect();
+        let all = std::mem::take(&mut self.partitions);
+        let (last, first): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(key, _)| served.contains(key));
+        self.partitions = first.into_iter().chain(last).collect();
     }
 }
 
@@ -143,48 +187,67 @@ mod tests {
         }
     }
 
+    fn tell(session: &mut FetchSession, partition: i32, outcome: PartitionOutcome) -> bool {
+        session.tell(&[wanted(partition)], &[outcome])[0]
+    }
+
+    fn order(session: &mut FetchSession) -> Vec<i32> {
+        let wanted = session.wanted();
+        wanted.iter().map(|w| w.key.partition).collect()
+    }
+
     #[test]
     fn only_news_is_told() {
         let mut session = FetchSession::default();
         session.want(wanted(0));
-        assert!(
-            session.tell(&key(0), &outcome(5, false, false)),
-            "first time"
-        );
-        assert!(
-            !session.tell(&key(0), &outcome(5, false, false)),
-            "nothing new"
-        );
-        assert!(
-            session.tell(&key(0), &outcome(6, false, false)),
-            "high watermark moved"
-        );
-        assert!(session.tell(&key(0), &outcome(6, true, false)), "records");
-        assert!(session.tell(&key(0), &outcome(-1, false, true)), "error");
-        assert!(
-            session.tell(&key(0), &outcome(6, false, false)),
-            "recovery from an error"
-        );
+        let cases = [
+            (outcome(5, false, false), true, "first time"),
+            (outcome(5, false, false), false, "nothing new"),
+            (outcome(6, false, false), true, "high watermark moved"),
+            (outcome(6, true, false), true, "records"),
+            (outcome(-1, false, true), true, "error"),
+            (outcome(-1, false, true), true, "error again"),
+            (outcome(6, false, false), true, "recovery from an error"),
+        ];
+        for (outcome, told, what) in cases {
+            assert_eq!(tell(&mut session, 0, outcome), told, "{what}");
+        }
     }
 
     #[test]
-    fn a_partition_with_records_goes_to_the_end() {
+    fn partitions_with_records_go_to_the_end() {
         let mut session = FetchSession::default();
         for p in 0..3 {
             session.want(wanted(p));
         }
-        session.tell(&key(0), &outcome(1, true, false));
-        let order: Vec<_> = session.wanted().iter().map(|w| w.key.partition).collect();
-        assert_eq!(order, [1, 2, 0]);
+        tell(&mut session, 0, outcome(1, true, false));
+        assert_eq!(order(&mut session), [1, 2, 0]);
         session.want(FetchPartition {
             fetch_offset: 9,
             ..wanted(2)
         });
-        let order: Vec<_> = session
-            .wanted()
-            .iter()
-            .map(|w| (w.key.partition, w.fetch_offset))
+        assert_eq!(order(&mut session), [1, 2, 0], "a change keeps the place");
+        assert_eq!(session.wanted()[1].fetch_offset, 9);
+        session.forget(&[key(1), key(7)]);
+        assert_eq!(order(&mut session), [2, 0]);
+    }
+
+    #[test]
+    fn many_moves_at_once_keep_the_order_among_themselves() {
+        let mut session = FetchSession::default();
+        for p in 0..20 {
+            session.want(wanted(p));
+        }
+        let all: Vec<_> = session.wanted().to_vec();
+        let outcomes: Vec<_> = (0..20).map(|p| outcome(1, p % 2 == 0, false)).collect();
+        assert_eq!(session.tell(&all, &outcomes), [true; 20]);
+        let expected: Vec<i32> = (0..20)
+            .filter(|p| p % 2 == 1)
+            .chain((0..20).filter(|p| p % 2 == 0))
             .collect();
-        assert_eq!(order, [(1, 0), (2, 9), (0, 0)], "a change keeps the place");
+        assert_eq!(order(&mut session), expected);
+        let quiet: Vec<_> = (0..20).map(|_| outcome(1, false, false)).collect();
+        let all: Vec<_> = session.wanted().to_vec();
+        assert_eq!(session.tell(&all, &quiet), [false; 20]);
     }
 }

@@ -1,7 +1,8 @@
 //! All fetch sessions of a broker: ids, epochs, and who must make room (KIP-227).
 //!
-//! Owns: the table of sessions, bounded by `max.incremental.fetch.session.cache.slots`. A session
-//! lost here costs the client one full fetch, nothing else.
+//! Owns: the table of sessions, bounded by `max.incremental.fetch.session.cache.slots` and by the
+//! memory of their partitions. A session lost here, or never made, costs the client full fetches,
+//! nothing else.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,9 @@ use super::session::{FetchPartition, FetchSession, PartitionKey, PartitionOutcom
 
 /// A session that was idle, or exists, for longer than this may be evicted for another.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(120);
+/// Memory of one partition of a session, bytes: key, what is wanted (twice: see
+/// `FetchSession::wanted`), what was told.
+const PARTITION_BYTES: usize = 256;
 const NO_SESSION: i32 = 0;
 const INITIAL_EPOCH: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
@@ -43,7 +47,16 @@ pub enum SessionError {
 pub struct FetchSessions {
     env: Env,
     slots_max: usize,
-    sessions: Mutex<HashMap<i32, Slot>>,
+    /// Of all sessions together.
+    partitions_max: usize,
+    sessions: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    slots: HashMap<i32, Slot>,
+    /// Of all slots.
+    partitions: usize,
 }
 
 struct Slot {
@@ -58,7 +71,7 @@ struct Slot {
 
 /// What one request fetches, and how its answer is told.
 pub struct FetchContext {
-    pub partitions: Vec<FetchPartition>,
+    pub partitions: Arc<[FetchPartition]>,
     kind: Kind,
 }
 
@@ -66,6 +79,7 @@ enum Kind {
     Sessionless,
     Full {
         by_topic_id: bool,
+        session: FetchSession,
     },
     Incremental {
         id: i32,
@@ -74,41 +88,48 @@ enum Kind {
 }
 
 impl FetchSessions {
-    pub fn new(env: Env, slots_max: usize) -> FetchSessions {
+    /// At most `slots_max` sessions, with partitions that take at most `bytes_max` bytes.
+    pub fn new(env: Env, slots_max: usize, bytes_max: u64) -> FetchSessions {
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         FetchSessions {
             env,
             slots_max,
+            partitions_max: bytes_max / PARTITION_BYTES,
             sessions: Mutex::default(),
         }
     }
 
     /// Finds out what a request asks for. An error is the answer's top-level error.
     pub fn begin(&self, request: SessionRequest) -> Result<FetchContext, SessionError> {
-        match request.session_epoch {
-            INITIAL_EPOCH | FINAL_EPOCH => {
-                if request.session_id != NO_SESSION {
-                    self.lock().remove(&request.session_id);
-                }
-                let kind = if request.session_epoch == FINAL_EPOCH {
-                    Kind::Sessionless
-                } else {
-                    Kind::Full {
-                        by_topic_id: request.by_topic_id,
-                    }
-                };
-                Ok(FetchContext {
-                    partitions: request.partitions,
-                    kind,
-                })
-            }
-            _ => self.continue_session(request),
+        if !matches!(request.session_epoch, INITIAL_EPOCH | FINAL_EPOCH) {
+            return self.continue_session(request);
         }
+        if request.session_id != NO_SESSION {
+            self.lock().remove(request.session_id);
+        }
+        if request.session_epoch == FINAL_EPOCH {
+            return Ok(FetchContext {
+                partitions: request.partitions.into(),
+                kind: Kind::Sessionless,
+            });
+        }
+        let mut session = FetchSession::default();
+        for partition in request.partitions {
+            session.want(partition);
+        }
+        Ok(FetchContext {
+            partitions: session.wanted(),
+            kind: Kind::Full {
+                by_topic_id: request.by_topic_id,
+                session,
+            },
+        })
     }
 
     fn continue_session(&self, request: SessionRequest) -> Result<FetchContext, SessionError> {
         let mut sessions = self.lock();
         let id = request.session_id;
-        let slot = sessions.get_mut(&id).ok_or(SessionError::NotFound)?;
+        let slot = sessions.slots.get_mut(&id).ok_or(SessionError::NotFound)?;
         if slot.epoch != request.session_epoch {
             return Err(SessionError::InvalidEpoch);
         }
@@ -120,21 +141,25 @@ impl FetchSessions {
         for partition in request.partitions {
             session.want(partition);
         }
-        for key in &request.forgotten {
-            session.forget(key);
-        }
+        session.forget(&request.forgotten);
         let partitions = session.wanted();
         drop(session);
+        slot.epoch = next_epoch(slot.epoch);
+        slot.used = self.env.clock.boot();
+        let before = std::mem::replace(&mut slot.partitions, partitions.len());
+        sessions.partitions = sessions.partitions - before + partitions.len();
         if partitions.is_empty() {
-            sessions.remove(&id);
+            sessions.remove(id);
             return Ok(FetchContext {
                 partitions,
                 kind: Kind::Sessionless,
             });
         }
-        slot.epoch = next_epoch(slot.epoch);
-        slot.used = self.env.clock.boot();
-        slot.partitions = partitions.len();
+        if sessions.partitions > self.partitions_max {
+            // The client makes a new session, which may be refused.
+            sessions.remove(id);
+            return Err(SessionError::NotFound);
+        }
         Ok(FetchContext {
             partitions,
             kind: Kind::Incremental {
@@ -150,29 +175,23 @@ impl FetchSessions {
         let everything = vec![true; outcomes.len()];
         match context.kind {
             Kind::Sessionless => (NO_SESSION, everything),
-            Kind::Full { by_topic_id } => {
-                let mut session = FetchSession::default();
-                for (partition, outcome) in context.partitions.into_iter().zip(outcomes) {
-                    let key = partition.key.clone();
-                    session.want(partition);
-                    session.tell(&key, outcome);
-                }
+            Kind::Full {
+                by_topic_id,
+                mut session,
+            } => {
+                session.tell(&context.partitions, outcomes);
                 (self.create(session, by_topic_id), everything)
             }
             Kind::Incremental { id, session } => {
                 let mut session = session.lock().expect("no code panics under this lock");
-                let told = context.partitions.iter().zip(outcomes);
-                let carried = told
-                    .map(|(p, outcome)| session.tell(&p.key, outcome))
-                    .collect();
-                (id, carried)
+                (id, session.tell(&context.partitions, outcomes))
             }
         }
     }
 
     /// Sessions in use.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().slots.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -188,7 +207,7 @@ impl FetchSessions {
         }
         let id = loop {
             let id = (self.env.random_u64() as i32) & i32::MAX;
-            if id != NO_SESSION && !sessions.contains_key(&id) {
+            if id != NO_SESSION && !sessions.slots.contains_key(&id) {
                 break id;
             }
         };
@@ -200,27 +219,24 @@ impl FetchSessions {
             used: now,
             partitions,
         };
-        sessions.insert(id, slot);
+        sessions.slots.insert(id, slot);
+        sessions.partitions += partitions;
         id
     }
 
     /// Whether a new session of `partitions` fits, evicting at most one: the longest idle one, else
     /// the smallest old one that is smaller than the new one.
-    fn make_room(
-        &self,
-        sessions: &mut HashMap<i32, Slot>,
-        partitions: usize,
-        now: Duration,
-    ) -> bool {
-        if sessions.len() < self.slots_max {
+    fn make_room(&self, sessions: &mut Table, partitions: usize, now: Duration) -> bool {
+        if self.fits(sessions, partitions) {
             return true;
         }
-        let idle = sessions.iter().min_by_key(|(id, slot)| (slot.used, **id));
+        let slots = &sessions.slots;
+        let idle = slots.iter().min_by_key(|(id, slot)| (slot.used, **id));
         let idle = idle
             .filter(|(_, slot)| now - slot.used > EVICTABLE_AFTER)
             .map(|(id, _)| *id);
         let smallest = || {
-            sessions
+            slots
                 .iter()
                 .filter(|(_, slot)| {
                     now - slot.created > EVICTABLE_AFTER && slot.partitions < partitions
@@ -229,19 +245,35 @@ impl FetchSessions {
                 .map(|(id, _)| *id)
         };
         match idle.or_else(smallest) {
-            Some(id) => sessions.remove(&id).is_some(),
+            Some(id) => {
+                sessions.remove(id);
+                self.fits(sessions, partitions)
+            }
             None => false,
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i32, Slot>> {
+    fn fits(&self, sessions: &Table, partitions: usize) -> bool {
+        sessions.slots.len() < self.slots_max
+            && sessions.partitions + partitions <= self.partitions_max
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
         self.sessions
             .lock()
             .expect("no code panics under this lock")
     }
 }
 
+impl Table {
+    fn remove(&mut self, id: i32) {
+        if let Some(slot) = self.slots.remove(&id) {
+            self.partitions -= slot.partitions;
+        }
+    }
+}
+
 /// Epochs of a session wrap to 1: 0 and -1 have meanings of their own.
-fn next_epoch(epoch: i32) -> i32 {
+pub(super) fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
 }

@@ -1,7 +1,11 @@
-//! Who gets memory for a frame: the byte budget and its reserve (design §7).
+//! Who gets memory for a frame, and for an answer: the byte budget and its reserve (design §7).
 //!
 //! A full budget holds back Produce bodies and new Fetch work only. Small frames of all other APIs
-//! come from a reserve of their own, so that groups keep their sessions while producers wait.
+//! come from a reserve of their own, so that groups keep their sessions while producers wait. Answers
+//! have a pool of their own too, so that clients that do not read starve nobody but other readers.
+//!
+//! Order: whoever holds bytes of `frames` or `reserve` may wait for bytes of `answers`, never the
+//! other way round, and nobody waits for more of a pool that he holds bytes of; so waiting ends.
 
 use weir_protocol::api_key::ApiKey;
 use weir_tiering::budget::{MemoryBudget, Permit};
@@ -10,45 +14,77 @@ use super::frame::FrameKey;
 
 /// Frames up to this size may use the reserve.
 const SMALL_FRAME_MAX: usize = 64 * 1024;
+/// Fetches that read from the store at a time.
+const COLD_FETCHES_MAX: u64 = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionConfig {
-    /// Bytes for frames in flight, write-ahead buffers and answers being read from the store.
-    pub budget_bytes: u64,
-    /// Bytes for small frames of other APIs.
+    /// Bytes of frames, from their arrival until their answer left and their records are committed.
+    pub frames_bytes: u64,
+    /// Bytes of answers, until the client has taken them.
+    pub answers_bytes: u64,
+    /// Bytes of small frames of other APIs.
     pub reserve_bytes: u64,
 }
 
 #[derive(Clone)]
 pub struct Admission {
-    budget: MemoryBudget,
+    frames: MemoryBudget,
     reserve: MemoryBudget,
+    answers: AnswerMemory,
+}
+
+/// Memory for answers. Clones share it.
+#[derive(Clone)]
+pub struct AnswerMemory {
+    pub bytes: MemoryBudget,
+    /// Of fetches whose records come from the store, so that a hundred consumers that lag behind do
+    /// not hold up the others.
+    pub cold_bytes: MemoryBudget,
+    /// One of it for each fetch that reads from the store.
+    pub cold_fetches: MemoryBudget,
+}
+
+impl AnswerMemory {
+    pub fn new(bytes: u64) -> AnswerMemory {
+        AnswerMemory {
+            bytes: MemoryBudget::new(bytes / 2),
+            cold_bytes: MemoryBudget::new(bytes / 2),
+            cold_fetches: MemoryBudget::new(COLD_FETCHES_MAX),
+        }
+    }
 }
 
 impl Admission {
     pub fn new(config: AdmissionConfig) -> Admission {
         Admission {
-            budget: MemoryBudget::new(config.budget_bytes),
+            frames: MemoryBudget::new(config.frames_bytes),
             reserve: MemoryBudget::new(config.reserve_bytes),
+            answers: AnswerMemory::new(config.answers_bytes),
         }
+    }
+
+    /// Largest frame that fits; a larger one would break the budget, however long it waited.
+    pub fn frame_len_max(&self) -> usize {
+        self.frames.capacity()
     }
 
     /// Memory for a frame of `len` bytes; waits until it is there.
     pub async fn admit(&self, key: FrameKey, len: usize) -> Permit {
         let held_back = matches!(key, FrameKey::Kafka(ApiKey::Produce | ApiKey::Fetch));
-        if held_back || len > SMALL_FRAME_MAX {
-            self.budget.acquire(len).await
+        if held_back || len > SMALL_FRAME_MAX.min(self.reserve.capacity()) {
+            self.frames.acquire(len).await
         } else {
             self.reserve.acquire(len).await
         }
     }
 
-    pub fn budget(&self) -> &MemoryBudget {
-        &self.budget
+    pub fn frames(&self) -> &MemoryBudget {
+        &self.frames
     }
 
-    pub fn reserve(&self) -> &MemoryBudget {
-        &self.reserve
+    pub fn answers(&self) -> &AnswerMemory {
+        &self.answers
     }
 }
 
@@ -63,7 +99,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_budget_holds_back_produce_and_fetch_but_no_heartbeat() {
         let admission = Admission::new(AdmissionConfig {
-            budget_bytes: 1000,
+            frames_bytes: 1000,
+            answers_bytes: 1000,
             reserve_bytes: 1000,
         });
         let full = admission.admit(kafka(ApiKey::Produce), 1000).await;

@@ -2,26 +2,38 @@
 //!
 //! Owns: reading, the queue of answers that are under way, writing. Does not own: what a request
 //! does (`api::dispatch`).
-//! Invariant: a request is handled after the one before it was; only Produce lets the next one begin
-//! while its answer still waits for the store (pipelining), and its *append* is done by then.
+//! Invariants: a request is handled after the one before it was; only behind a Produce the next one
+//! is read before the answer has left (pipelining), and the *append* is done by then. So a client
+//! that does not read holds one answer of any size and some small ones.
 //! Crash or close: what was appended stays appended; its answer is lost, as with any broken
 //! connection.
+//!
+//! A client that closes while its request waits (long poll, rebalance, memory) is noticed: the wait
+//! is given up after [`GONE_GRACE`].
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 use super::{
     frame::{FrameError, read_frame},
     listener::ListenerContext,
+    peer::{GONE_GRACE, gone_for_good},
     session::SessionState,
     write::write_all,
 };
 use crate::{
-    api::{Answer, AnswerBytes, Connection, RequestError},
+    api::{Answer, Answering, Connection, RequestError},
     telemetry::metrics::NetworkMetrics,
 };
 
@@ -35,7 +47,8 @@ pub struct ConnectionLimits {
     pub frame: Duration,
     /// An answer of which the client takes no byte for this long ends the connection.
     pub write: Duration,
-    /// Answers of one connection that may be under way at a time, ≥ 1; then reading pauses.
+    /// Produce requests of one connection whose answers may be under way at a time, ≥ 1; then reading
+    /// pauses.
     pub answers_max: usize,
 }
 
@@ -58,13 +71,46 @@ pub(super) async fn run(stream: TcpStream, peer: SocketAddr, listener: Arc<Liste
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
     let (answers, queue) = mpsc::channel(listener.limits.answers_max);
+    let written = Written::default();
+    let mut writing = std::pin::pin!(write_loop(write, queue, &written, &listener));
     let ended = tokio::select! {
         biased;
-        ended = write_loop(write, queue, &listener) => ended,
-        ended = read_loop(read, peer, answers, &listener) => ended,
+        ended = &mut writing => ended,
+        ended = read_loop(read, peer, answers, &written, &listener) => {
+            // The answers under way still leave; the writer ends when the queue is empty.
+            match ended {
+                Ended::Stopping => writing.await,
+                ended => {
+                    // What happens to them does not matter any more.
+                    let _ = listener.env.timeout(GONE_GRACE, writing).await;
+                    ended
+                }
+            }
+        }
     };
     count_end(&ended, &listener.metrics);
     tracing::debug!(%peer, reason = %ended, "connection ended");
+}
+
+/// How many answers of a connection have left.
+#[derive(Default)]
+struct Written {
+    count: AtomicU64,
+    changed: Notify,
+}
+
+impl Written {
+    fn add(&self) {
+        self.count.fetch_add(1, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// For one waiter at a time.
+    async fn reaches(&self, count: u64) {
+        while self.count.load(Ordering::Acquire) < count {
+            self.changed.notified().await;
+        }
+    }
 }
 
 fn count_end(ended: &Ended, metrics: &NetworkMetrics) {
@@ -72,6 +118,7 @@ fn count_end(ended: &Ended, metrics: &NetworkMetrics) {
         Ended::Frame(FrameError::Idle) => metrics.closed_idle.increment(1),
         Ended::Frame(FrameError::Stalled) | Ended::Write(_) => metrics.closed_slow.increment(1),
         Ended::Frame(FrameError::Closed | FrameError::Io(_)) => {}
+        Ended::Frame(FrameError::NoMemory { .. }) => {}
         Ended::Frame(_) | Ended::Request(_) => metrics.closed_frame.increment(1),
         Ended::Refused(_) | Ended::Stopping => {}
     }
@@ -80,61 +127,79 @@ fn count_end(ended: &Ended, metrics: &NetworkMetrics) {
 async fn read_loop(
     mut stream: OwnedReadHalf,
     peer: SocketAddr,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Answering>,
+    written: &Written,
     listener: &ListenerContext,
 ) -> Ended {
+    let env = &listener.env;
     let session = SessionState::plaintext();
     let connection = Arc::new(Connection::new(peer, listener.name.clone()));
-    let mut stopping = std::pin::pin!(listener.env.tasks.stopping());
+    let mut stopping = std::pin::pin!(env.tasks.stopping());
+    let mut taken = 0;
     loop {
         let frame = tokio::select! {
             biased;
-            () = &mut stopping => break,
-            frame = read_frame(&mut stream, &listener.env, &session, &listener.admission, &listener.limits) => frame,
+            () = &mut stopping => return Ended::Stopping,
+            frame = read_frame(&mut stream, env, &session, &listener.admission, &listener.limits) => frame,
         };
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => return Ended::Frame(error),
         };
-        listener
-            .metrics
-            .received_bytes
-            .increment(frame.bytes.len() as u64 + 4);
-        let answer = match listener.dispatch.handle(connection.clone(), frame).await {
-            Ok(answer) => answer,
-            Err(error) => return Ended::Request(error),
+        let received = frame.bytes.len() as u64 + 4;
+        listener.metrics.received_bytes.increment(received);
+        taken += 1;
+        let handled = async {
+            let answering = listener.dispatch.handle(connection.clone(), frame).await?;
+            let pipelined = matches!(answering.answer, Answer::Later(_));
+            // Fails only when the writer has ended, and then this is dropped.
+            let _ = answers.send(answering).await;
+            if !pipelined {
+                written.reaches(taken).await;
+            }
+            Ok(())
         };
-        if answers.send(answer).await.is_err() {
-            break;
+        let handled = tokio::select! {
+            biased;
+            handled = handled => handled,
+            () = gone_for_good(&mut stream, env) => return Ended::Frame(FrameError::Closed),
+        };
+        if let Err(error) = handled {
+            return Ended::Request(error);
         }
     }
-    // The answers under way still leave; the writer ends when the queue is empty.
-    drop(answers);
-    std::future::pending().await
 }
 
 async fn write_loop(
     mut stream: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Answer>,
+    mut queue: mpsc::Receiver<Answering>,
+    written: &Written,
     listener: &ListenerContext,
 ) -> Ended {
-    while let Some(answer) = queue.recv().await {
-        let chunks: AnswerBytes = match answer {
-            Answer::None => continue,
-            Answer::Ready(chunks) => chunks,
-            Answer::Later(chunks) => match chunks.await {
-                Ok(chunks) => chunks,
-                Err(refused) => return Ended::Refused(refused.0),
-            },
+    while let Some(Answering { answer, meter }) = queue.recv().await {
+        let outgoing = match answer {
+            Answer::Ready(outgoing) => Ok(outgoing),
+            Answer::Later(outgoing) => outgoing.await,
         };
-        if chunks.is_empty() {
-            continue;
-        }
-        let len: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        meter.answered(&outgoing, listener.env.clock.boot());
+        let outgoing = match outgoing {
+            Ok(outgoing) => outgoing,
+            Err(refused) => return Ended::Refused(refused.0),
+        };
+        let len: usize = outgoing.chunks.iter().map(|chunk| chunk.len()).sum();
         listener.metrics.sent_bytes.increment(len as u64);
-        if let Err(error) = write_all(&mut stream, &listener.env, &listener.limits, chunks).await {
+        if let Err(error) = write_all(
+            &mut stream,
+            &listener.env,
+            &listener.limits,
+            outgoing.chunks,
+        )
+        .await
+        {
             return Ended::Write(error);
         }
+        drop(outgoing.memory);
+        written.add();
     }
     Ended::Stopping
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use weir_protocol::api_key::ApiKey;
 use weir_tiering::{budget::Permit, env::Env};
 
-use super::{Admission, connection::ConnectionLimits, session::SessionState};
+use super::{Admission, connection::ConnectionLimits, peer::Peer, session::SessionState};
 use crate::node::WHO_KEY;
 
 /// First allocation for a frame; more only as its bytes arrive.
@@ -17,12 +17,18 @@ const PREFIX_LEN: usize = 8;
 /// Longest "who are you?" request.
 const WHO_LEN_MAX: usize = 64;
 
+/// How long a frame may wait for memory before its connection is closed.
+const ADMISSION_MAX: Duration = Duration::from_secs(120);
+
 /// A whole request: header and body, without the size field.
 pub struct Frame {
     pub key: FrameKey,
     pub api_version: i16,
     pub bytes: Bytes,
+    /// Memory of `bytes`; kept until nothing refers to them.
     pub permit: Permit,
+    /// When its last byte came; boot time.
+    pub arrived: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +47,11 @@ pub enum FrameError {
     Idle,
     #[error("a request did not arrive whole in time")]
     Stalled,
-    #[error("a frame of {len} bytes; allowed are 8 to {max} (socket.request.max.bytes)")]
+    #[error("no memory for a frame of {len} bytes for a long time (weir.memory.bytes)")]
+    NoMemory { len: usize },
+    #[error(
+        "a frame of {len} bytes; allowed are 8 to {max} (socket.request.max.bytes, and at most a quarter of weir.memory.bytes)"
+    )]
     Size { len: i32, max: usize },
     #[error("API key {0} does not exist")]
     UnknownApi(i16),
@@ -51,14 +61,48 @@ pub enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-/// Reads the next frame.
-pub async fn read_frame<R: AsyncRead + Unpin>(
+/// Reads the next frame. Allocates as its bytes arrive, and only after its whole size was admitted.
+pub async fn read_frame<R: AsyncRead + Unpin + Peer>(
     stream: &mut R,
     env: &Env,
     session: &SessionState,
     admission: &Admission,
     limits: &ConnectionLimits,
 ) -> Result<Frame, FrameError> {
+    let prefix = read_prefix(stream, env, limits).await?;
+    let len = i32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
+    let number = i16::from_be_bytes([prefix[4], prefix[5]]);
+    let key = frame_key(number, session)?;
+    let max = match key {
+        FrameKey::Kafka(_) => session
+            .frame_len_max(limits.frame_len_max)
+            .min(admission.frame_len_max()),
+        FrameKey::Who => WHO_LEN_MAX,
+    };
+    let body_len = usize::try_from(len).ok().filter(|n| (8..=max).contains(n));
+    let body_len = body_len.ok_or(FrameError::Size { len, max })?;
+    // Waiting for memory is not the client's fault: the frame's time begins behind it.
+    let permit = tokio::select! {
+        biased;
+        permit = admission.admit(key, body_len) => permit,
+        () = stream.gone(env) => return Err(FrameError::Closed),
+        () = env.clock.sleep(ADMISSION_MAX) => return Err(FrameError::NoMemory { len: body_len }),
+    };
+    let bytes = in_time(env, limits.frame, read_body(stream, &prefix[4..], body_len)).await?;
+    Ok(Frame {
+        key,
+        api_version: i16::from_be_bytes([prefix[6], prefix[7]]),
+        bytes,
+        permit,
+        arrived: env.clock.boot(),
+    })
+}
+
+async fn read_prefix<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    env: &Env,
+    limits: &ConnectionLimits,
+) -> Result<[u8; PREFIX_LEN], FrameError> {
     let mut prefix = [0u8; PREFIX_LEN];
     let got = match limits.idle {
         Some(idle) => env
@@ -70,25 +114,10 @@ pub async fn read_frame<R: AsyncRead + Unpin>(
     if got == 0 {
         return Err(FrameError::Closed);
     }
-    in_time(env, limits.frame, stream.read_exact(&mut prefix[got..])).await?;
-    let len = i32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
-    let number = i16::from_be_bytes([prefix[4], prefix[5]]);
-    let key = frame_key(number, session)?;
-    let max = match key {
-        FrameKey::Kafka(_) => session.frame_len_max(limits.frame_len_max),
-        FrameKey::Who => WHO_LEN_MAX,
-    };
-    let body_len = usize::try_from(len).ok().filter(|n| (8..=max).contains(n));
-    let body_len = body_len.ok_or(FrameError::Size { len, max })?;
-    // Waiting for memory is not the client's fault: the frame's time begins behind it.
-    let permit = admission.admit(key, body_len).await;
-    let bytes = in_time(env, limits.frame, read_body(stream, &prefix[4..], body_len)).await?;
-    Ok(Frame {
-        key,
-        api_version: i16::from_be_bytes([prefix[6], prefix[7]]),
-        bytes,
-        permit,
-    })
+    if got < PREFIX_LEN {
+        in_time(env, limits.frame, stream.read_exact(&mut prefix[got..])).await?;
+    }
+    Ok(prefix)
 }
 
 fn frame_key(number: i16, session: &SessionState) -> Result<FrameKey, FrameError> {

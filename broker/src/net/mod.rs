@@ -6,11 +6,14 @@
 mod admission;
 mod connection;
 mod frame;
+#[cfg(test)]
+mod frame_tests;
 mod listener;
+mod peer;
 mod session;
 mod write;
 
-pub use admission::{Admission, AdmissionConfig};
+pub use admission::{Admission, AdmissionConfig, AnswerMemory};
 pub use connection::ConnectionLimits;
 pub use frame::{Frame, FrameKey};
 pub use listener::{BoundListener, ListenerContext, OpenConnections, serve};

@@ -1,6 +1,6 @@
 //! Writes answers: gather lists of slices, never copied into one buffer.
 
-use std::io::IoSlice;
+use std::{io::IoSlice, time::Duration};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -11,8 +11,28 @@ use super::connection::ConnectionLimits;
 /// Slices per system call (IOV_MAX of Linux).
 const SLICES_MAX: usize = 1024;
 
-/// Writes all of `chunks`. A reader that accepts no byte for `limits.write` is given up.
+/// A reader may be as slow as this on the whole of an answer, in bytes per second, and no slower.
+const SLOWEST_READER: u64 = 8 * 1024;
+
+/// Writes all of `chunks`. A reader that accepts no byte for `limits.write`, or is slower than
+/// [`SLOWEST_READER`] beyond that, is given up.
 pub async fn write_all<W: AsyncWrite + Unpin>(
+    stream: &mut W,
+    env: &Env,
+    limits: &ConnectionLimits,
+    chunks: Vec<Bytes>,
+) -> std::io::Result<()> {
+    let len: usize = chunks.iter().map(Bytes::len).sum();
+    let limit = limits.write + Duration::from_secs(len as u64 / SLOWEST_READER);
+    let written = env.timeout(limit, write_chunks(stream, env, limits, chunks));
+    written.await.map_err(|_| too_slow())?
+}
+
+fn too_slow() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read")
+}
+
+async fn write_chunks<W: AsyncWrite + Unpin>(
     stream: &mut W,
     env: &Env,
     limits: &ConnectionLimits,
@@ -25,9 +45,7 @@ pub async fn write_all<W: AsyncWrite + Unpin>(
         let written = env
             .timeout(limits.write, stream.write_vectored(&slices))
             .await
-            .map_err(|_| {
-                std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read")
-            })??;
+            .map_err(|_| too_slow())??;
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());
         }

@@ -204,8 +204,12 @@ impl NodeParts {
             ..
         } = logs.clone();
         let broker = Arc::new(Broker {
-            cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 4),
-            fetch_sessions: FetchSessions::new(env.clone(), self.config.fetch.sessions_max),
+            cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 8),
+            fetch_sessions: FetchSessions::new(
+                env.clone(),
+                self.config.fetch.sessions_max,
+                self.config.memory_bytes / 32,
+            ),
             producer_ids: ProducerIds::new(metadata.clone(), incarnation),
             topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),
             auto_creation: AutoCreation::default(),

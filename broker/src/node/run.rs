@@ -96,8 +96,6 @@ impl StartError {
 const REINCARNATE_PAUSE: Duration = Duration::from_millis(500);
 /// Threads for file operations; each put or read takes one for its time.
 const BLOCKING_THREADS_MAX: usize = 64;
-/// A part of the budget that small frames of other APIs may use while it is full.
-const RESERVE_BYTES: u64 = 16 << 20;
 
 /// Runs a broker until it is told to stop.
 pub fn run(config: BrokerConfig) -> Exit {
@@ -406,12 +404,21 @@ async fn bind(
         host: parts.host.name.clone(),
         start_ms: parts.start_ms,
     };
-    let dispatch = Arc::new(Dispatch::new(ready, who, &parts.metrics));
-    let admission = Admission::new(AdmissionConfig {
-        budget_bytes: parts.config.memory_bytes / 4,
-        reserve_bytes: RESERVE_BYTES,
-    });
     let connection = &parts.config.connection;
+    let admission = Admission::new(admission_config(parts.config.memory_bytes));
+    if admission.frame_len_max() < connection.request_bytes_max as usize {
+        tracing::warn!(
+            bytes_max = admission.frame_len_max(),
+            "requests are limited to a quarter of weir.memory.bytes, which is less than socket.request.max.bytes"
+        );
+    }
+    let dispatch = Arc::new(Dispatch::new(
+        parts.env.clone(),
+        ready,
+        who,
+        admission.answers().clone(),
+        &parts.metrics,
+    ));
     let open = Arc::new(OpenConnections::new(
         connection.connections_max as usize,
         connection.connections_per_ip_max as usize,
@@ -430,6 +437,16 @@ async fn bind(
         addresses.push(endpoint);
     }
     Ok(addresses)
+}
+
+/// The network's shares of the memory budget. The others: half of it the tail, an eighth the cache of
+/// cold runs, 1/32 fetch sessions.
+fn admission_config(memory_bytes: u64) -> AdmissionConfig {
+    AdmissionConfig {
+        frames_bytes: memory_bytes / 4,
+        answers_bytes: memory_bytes / 16,
+        reserve_bytes: memory_bytes / 32,
+    }
 }
 
 fn listener_context(

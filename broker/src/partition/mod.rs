@@ -7,5 +7,5 @@ mod topics;
 pub use creation::{
     AutoCreation, INTERNAL_TOPICS, METADATA_TOPIC, OFFSETS_TOPIC, create_command, offsets_topic,
 };
-pub use produce::{ProduceOutcome, ProduceRefused, produce_batch};
+pub use produce::{ProduceOutcome, ProduceRefused, no_transactions, produce_batch};
 pub use topics::{Topic, TopicTable, Topics};

@@ -27,8 +27,9 @@ use crate::{
     error_code::KafkaError,
 };
 
-/// Records of one batch may decompress to so much; a batch that exceeds it is too large.
-const DECOMPRESSED_MAX: usize = 256 << 20;
+/// Records of one batch may decompress to an eighth of the memory budget, within these bounds; a batch
+/// that exceeds it is too large. (Kafka has no limit, and dies of a batch that is made to kill it.)
+const DECOMPRESSED_BOUNDS: (u64, u64) = (32 << 20, 256 << 20);
 
 /// A batch that was appended or found to be a duplicate.
 pub struct ProduceOutcome {
@@ -93,13 +94,15 @@ pub fn produce_batch(
     topic: &Topic,
     log: &Arc<PartitionLog>,
     records: Bytes,
-    permit: &Arc<Permit>,
+    permit: Option<Arc<Permit>>,
 ) -> Result<ProduceOutcome, ProduceRefused> {
     let now_ms = ctx.env.clock.wall_ms();
     let limits = limits(ctx, topic, now_ms);
     let valid = validate_batch(&records, ctx.version, &limits)?;
-    refuse_transactions(&valid)?;
-    let bytes = stored_form(topic, &records, &valid)?;
+    if valid.header.attributes.is_transactional() {
+        return Err(no_transactions());
+    }
+    let bytes = stored_form(topic, &records, &valid, limits.decompressed_cap_bytes)?;
     let log_append_time_ms = match valid.timestamp_type {
         TimestampType::LogAppendTime => valid.max_timestamp,
         TimestampType::CreateTime => -1,
@@ -111,7 +114,7 @@ pub fn produce_batch(
         offset_count,
         max_timestamp: valid.max_timestamp,
         sequenced: sequenced(&valid),
-        permit: Some(permit.clone()),
+        permit,
     };
     let stored_len = batch.bytes.len() as u64;
     let appended = log.append(&ctx.wal, batch, now_ms)?;
@@ -141,20 +144,22 @@ fn limits(ctx: &RequestContext, topic: &Topic, now_ms: i64) -> BatchLimits {
             ProduceValidate::Full => ValidateMode::Full,
             ProduceValidate::Header => ValidateMode::HeaderOnly,
         },
-        decompressed_cap_bytes: DECOMPRESSED_MAX,
+        decompressed_cap_bytes: decompressed_max(ctx.config.memory_bytes),
     }
+}
+
+fn decompressed_max(memory_bytes: u64) -> usize {
+    let (min, max) = DECOMPRESSED_BOUNDS;
+    usize::try_from((memory_bytes / 8).clamp(min, max)).unwrap_or(usize::MAX)
 }
 
 /// Until transactions are served, a batch that would need one is refused with an error that no
 /// client retries.
-fn refuse_transactions(valid: &ValidatedBatch) -> Result<(), ProduceRefused> {
-    if valid.header.attributes.is_transactional() {
-        return Err(ProduceRefused::new(
-            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            "this broker does not serve transactions yet; use an idempotent producer without transactional.id",
-        ));
-    }
-    Ok(())
+pub fn no_transactions() -> ProduceRefused {
+    ProduceRefused::new(
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        "this broker does not serve transactions yet; use an idempotent producer without transactional.id",
+    )
 }
 
 /// The bytes that are stored, except for base offset and leader epoch.
@@ -162,13 +167,14 @@ fn stored_form(
     topic: &Topic,
     records: &Bytes,
     valid: &ValidatedBatch,
+    decompressed_max: usize,
 ) -> Result<BytesMut, ProduceRefused> {
     let mut bytes = match topic.config.compression.target() {
         Some(target) if target.codec != valid.codec => {
             let view = BatchView::parse(records).map_err(|error| {
                 ProduceRefused::new(ErrorCode::CORRUPT_MESSAGE, error.to_string())
             })?;
-            let rebuilt = recompress(&view, target, DECOMPRESSED_MAX).map_err(|error| {
+            let rebuilt = recompress(&view, target, decompressed_max).map_err(|error| {
                 ProduceRefused::new(ErrorCode::INVALID_RECORD, error.to_string())
             })?;
             let max = topic.config.message_bytes_max as usize;

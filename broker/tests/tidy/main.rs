@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod config_use;
+mod map;
 mod metadata;
 mod pages;
 mod places;

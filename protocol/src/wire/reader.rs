@@ -51,6 +51,11 @@ impl Reader {
         }
     }
 
+    /// Bytes that further vectors may take.
+    pub fn memory_left(&self) -> usize {
+        self.memory_left
+    }
+
     /// Names the message that is read from here on, for errors.
     pub(crate) fn begin(&mut self, message: &'static str, version: i16) {
         self.message = message;

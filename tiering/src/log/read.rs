@@ -44,6 +44,19 @@ impl PartitionLog {
         }
     }
 
+    /// As [`PartitionLog::read`], without waiting: `None` when the store must be asked.
+    pub fn read_in_memory(
+        &self,
+        from: Offset,
+        bytes_max: usize,
+        one_at_least: bool,
+    ) -> Result<Option<Batches>, ReadError> {
+        match self.source(from, bytes_max, one_at_least)? {
+            Source::Memory(batches) => Ok(Some(batches)),
+            Source::Store(_) => Ok(None),
+        }
+    }
+
     fn source(
         &self,
         from: Offset,

@@ -58,7 +58,7 @@ fn a_writer_that_may_close_and_two_takers_find_one_end() {
     check("one writer with close, two takers", two_takers());
 }
 
-/// Bounds of `.ci/full`, as are the next two.
+/// Bounds of `.ci/full`, as are the next three.
 #[test]
 #[ignore = "minutes; run by name"]
 fn full_two_takers_and_four_slots() {
@@ -90,13 +90,32 @@ fn full_two_takers_and_two_crashes() {
 #[test]
 #[ignore = "minutes; run by name"]
 fn full_two_writers_and_a_window_of_three() {
-    check(
-        "two writers, P = 3",
-        WalModel {
-            in_flight_max: 3,
-            ..two_writers()
-        },
-    );
+    let budget = Budget {
+        late_puts: 0,
+        ..two_writers().budget
+    };
+    let model = WalModel {
+        in_flight_max: 3,
+        budget,
+        ..two_writers()
+    };
+    check("two writers, P = 3", model);
+}
+
+#[test]
+#[ignore = "minutes; run by name"]
+fn full_two_writers_and_two_takers() {
+    let budget = Budget {
+        late_puts: 0,
+        ..two_writers().budget
+    };
+    let model = WalModel {
+        takers: 2,
+        slots: 3,
+        budget,
+        ..two_writers()
+    };
+    check("two writers, two takers", model);
 }
 
 #[test]
