@@ -154,10 +154,10 @@ fn append_one(
     if terms.is_transactional {
         return Err(no_transactions());
     }
-    let (Some(topic), Some(log)) = (topic, log) else {
-        let message = "this broker knows no such topic or partition";
-        return Err(ProduceRefused::new(unknown_topic(ctx.version), message));
-    };
+    let unknown = |code| ProduceRefused::new(code, "this broker knows no such topic or partition");
+    let topic = topic.ok_or_else(|| unknown(unknown_topic(ctx.version)))?;
+    // A known topic has partitions by number, in every version.
+    let log = log.ok_or_else(|| unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
     // Kafka's own admin client may write to internal topics.
     if topic.is_internal() && &*ctx.client_id != "__admin_client" {
         return Err(ProduceRefused::new(

@@ -264,10 +264,10 @@ impl Node {
             cluster_id: self.parts.cluster,
             took: self.parts.env.clock.boot() - started,
         };
-        ready.print();
         if let Some(warning) = space::warning(&self.running.broker.image()) {
             tracing::warn!("{warning}");
         }
+        ready.print();
     }
 
     async fn serve(mut self, stop: &mut StopSignals) -> Exit {
