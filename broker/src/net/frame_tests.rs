@@ -47,6 +47,7 @@ fn pipe(frames_bytes: u64) -> Pipe {
         far,
         admission: Admission::new(AdmissionConfig {
             frames_bytes,
+            decoded_bytes: 1000,
             answers_bytes: 1000,
             reserve_bytes: 1000,
         }),
