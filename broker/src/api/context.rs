@@ -4,7 +4,7 @@ use std::{net::SocketAddr, ops::Deref, sync::Arc};
 
 use weir_protocol::str::Str;
 
-use crate::{net::AnswerMemory, node::Broker};
+use crate::{net::RequestMemory, node::Broker};
 
 /// One client connection.
 #[derive(Debug)]
@@ -27,8 +27,7 @@ pub struct RequestContext {
     pub version: i16,
     /// `client.id`; empty when the client sent none.
     pub client_id: Str,
-    /// For what an answer holds until the client has taken it.
-    pub memory: AnswerMemory,
+    pub memory: RequestMemory,
 }
 
 impl RequestContext {

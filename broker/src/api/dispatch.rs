@@ -3,8 +3,7 @@
 //! Owns: header decoding, version checks, the gate before the broker is ready, the memory of decoded
 //! requests and of answers. Does not own: frames (`net`), what a request means (the handler files).
 //! Invariant (R1): what a request makes the broker hold is bounded by bytes taken from a budget: its
-//! frame by its permit, decoded vectors by a multiple of the frame, an answer by a permit of its own
-//! until it is written. What is below [`SMALL`] is not asked for, so that groups keep their sessions
+//! frame by its permit, decoded vectors and an answer by permits of their own until it is written. What is below [`SMALL`] is not asked for, so that groups keep their sessions
 //! whatever other clients do.
 
 use std::{sync::Arc, time::Duration};
@@ -23,7 +22,7 @@ use super::{
     Answer, Answering, Api, Connection, Meter, Outgoing, RequestContext, RequestError, list,
 };
 use crate::{
-    net::{AnswerMemory, Frame, FrameKey},
+    net::{Frame, FrameKey, RequestMemory},
     node::{Broker, WhoAnswer, who},
     telemetry::metrics::{ApiMetrics, Metrics},
 };
@@ -31,9 +30,9 @@ use crate::{
 /// First allocation for an answer's small fields.
 const RESPONSE_CAPACITY: usize = 512;
 /// Decoded vectors and answers up to this many bytes are not asked for.
-const SMALL: usize = 64 * 1024;
-/// What a decoded byte may become on its way to an answer.
-const DECODED_FACTOR: usize = 4;
+const SMALL: usize = 16 * 1024;
+/// What a decoded byte becomes while its request is handled.
+const DECODED_FACTOR: usize = 3;
 /// How long a request may wait for a broker that is registering again.
 const READY_MAX: Duration = Duration::from_secs(30);
 
@@ -65,7 +64,7 @@ pub struct Dispatch {
     env: Env,
     broker: watch::Receiver<Option<Arc<Broker>>>,
     who: WhoAnswer,
-    memory: AnswerMemory,
+    memory: RequestMemory,
     entries: Vec<Option<(ApiEntry, Arc<ApiMetrics>)>>,
 }
 
@@ -74,7 +73,7 @@ impl Dispatch {
         env: Env,
         broker: watch::Receiver<Option<Arc<Broker>>>,
         who: WhoAnswer,
-        memory: AnswerMemory,
+        memory: RequestMemory,
         metrics: &Metrics,
     ) -> Dispatch {
         let mut entries: Vec<Option<(ApiEntry, Arc<ApiMetrics>)>> = Vec::new();
@@ -118,7 +117,7 @@ impl Dispatch {
         }
         let meter = Meter::new(Some(metrics.clone()), frame.arrived);
         let broker = self.ready().await?;
-        let limit = decoded_max(key, frame.bytes.len());
+        let limit = decoded_max(key, frame.bytes.len()).min(self.memory.decoded.capacity());
         let mut reader = Reader::with_memory_limit(frame.bytes, limit);
         let header = RequestHeader::decode(&mut reader)?;
         let reply = Reply {
@@ -212,12 +211,13 @@ impl Call {
         let before = self.reader.memory_left();
         let request = M::decode(&mut self.reader, self.reply.version)?;
         let decoded = before - self.reader.memory_left();
-        let answers = &self.context.memory.bytes;
+        let memory = &self.context.memory;
         if decoded > SMALL {
             let wanted = decoded.saturating_mul(DECODED_FACTOR);
-            self.reply.decoded = Some(answers.acquire(wanted).await);
-        } else if !is_always_small(self.reply.key) {
-            drop(answers.acquire(1).await);
+            self.reply.decoded = Some(memory.decoded.acquire(wanted).await);
+        }
+        if !is_always_small(self.reply.key) {
+            drop(memory.bytes.acquire(1).await);
         }
         Ok((self.context, request, self.reply))
     }
@@ -229,19 +229,13 @@ impl Reply {
         self.frame.take()
     }
 
-    /// Gives back the memory of the decoded request, before other memory for the answer is asked for.
-    pub fn forget_request(&mut self) {
-        self.decoded = None;
-    }
-
     /// As [`Reply::encode`], with memory for an answer that is not small.
     pub async fn finish<M: Message>(
-        mut self,
+        self,
         ctx: &RequestContext,
         response: &M,
     ) -> Result<Outgoing, RequestError> {
         let memory = &ctx.memory.bytes;
-        self.forget_request();
         let mut outgoing = self.encode(response)?;
         let len = outgoing.chunks.iter().map(|chunk| chunk.len()).sum();
         if len > SMALL {

@@ -38,8 +38,7 @@ pub const API: Api = Api::new(ApiKey::Fetch, 4..=18)
 
 pub fn call(call: Call) -> BoxFuture<'static, Result<Answer, RequestError>> {
     Box::pin(async move {
-        let (ctx, request, mut reply) = call.decode::<FetchRequest>().await?;
-        reply.forget_request();
+        let (ctx, request, reply) = call.decode::<FetchRequest>().await?;
         let terms = terms(&ctx, &request);
         let read_committed = request.isolation_level == 1;
         let session = session_request(ctx.version, request);

@@ -3,8 +3,8 @@
 //! Owns: which bytes a partition gets. Does not own: waiting (`wait`), who may hold how many bytes
 //! (`net::AnswerMemory`), the answer's fields (`api/fetch`).
 //! A pass has two halves: [`Pass::begin`] takes what is in memory, at once; [`Pass::complete`] reads
-//! the rest from the store, several partitions at a time. A partition whose data is in the store
-//! counts with its whole limit meanwhile, so that the sum never exceeds the request's.
+//! the rest from the store, several partitions at a time. What is in the store counts with all of it
+//! that the partition's limit lets through, so that the sum never exceeds the request's.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use weir_protocol::{
     records::BatchHeader,
     types::{LeaderEpoch, Offset},
 };
-use weir_tiering::log::{Batches, Bounds, ColdReader, PartitionLog};
+use weir_tiering::log::{Batches, Bounds, ColdReader, InMemory, PartitionLog};
 
 use super::session::{FetchPartition, TopicKey};
 use crate::{error_code::KafkaError, partition::TopicTable};
@@ -159,10 +159,11 @@ impl Pass {
         let limit = left.min(usize::try_from(wanted.partition_max_bytes).unwrap_or(0));
         let one_at_least = self.bytes == 0 && !self.has_cold;
         let records = match log.read_in_memory(from, limit, one_at_least) {
-            Ok(Some(records)) => records,
-            Ok(None) => {
+            Ok(InMemory::Batches(records)) => records,
+            Ok(InMemory::Stored { bytes }) => {
+                let bytes = bytes.min(limit);
                 self.has_cold = true;
-                self.bytes += limit;
+                self.bytes += bytes;
                 self.enough += limit.max(1);
                 return Ok(Entry::Cold {
                     log: log.clone(),

@@ -4,8 +4,9 @@
 //! come from a reserve of their own, so that groups keep their sessions while producers wait. Answers
 //! have a pool of their own too, so that clients that do not read starve nobody but other readers.
 //!
-//! Order: whoever holds bytes of `frames` or `reserve` may wait for bytes of `answers`, never the
-//! other way round, and nobody waits for more of a pool that he holds bytes of; so waiting ends.
+//! Order: frames or reserve, then decoded requests, then a turn to read from the store, then answers.
+//! Nobody waits for an earlier one, or for more of the same, while holding a later one; so waiting
+//! ends.
 
 use weir_protocol::api_key::ApiKey;
 use weir_tiering::budget::{MemoryBudget, Permit};
@@ -21,7 +22,10 @@ const COLD_FETCHES_MAX: u64 = 16;
 pub struct AdmissionConfig {
     /// Bytes of frames, from their arrival until their answer left and their records are committed.
     pub frames_bytes: u64,
-    /// Bytes of answers, until the client has taken them.
+    /// Bytes of decoded requests, where they are not small.
+    pub decoded_bytes: u64,
+    /// Bytes of answers, until the client has taken them; and as many again for answers whose records
+    /// come from the store.
     pub answers_bytes: u64,
     /// Bytes of small frames of other APIs.
     pub reserve_bytes: u64,
@@ -31,12 +35,15 @@ pub struct AdmissionConfig {
 pub struct Admission {
     frames: MemoryBudget,
     reserve: MemoryBudget,
-    answers: AnswerMemory,
+    requests: RequestMemory,
 }
 
-/// Memory for answers. Clones share it.
+/// Memory for requests that are being handled and for their answers. Clones share it.
 #[derive(Clone)]
-pub struct AnswerMemory {
+pub struct RequestMemory {
+    /// Of decoded requests.
+    pub decoded: MemoryBudget,
+    /// Of answers.
     pub bytes: MemoryBudget,
     /// Of fetches whose records come from the store, so that a hundred consumers that lag behind do
     /// not hold up the others.
@@ -45,11 +52,12 @@ pub struct AnswerMemory {
     pub cold_fetches: MemoryBudget,
 }
 
-impl AnswerMemory {
-    pub fn new(bytes: u64) -> AnswerMemory {
-        AnswerMemory {
-            bytes: MemoryBudget::new(bytes / 2),
-            cold_bytes: MemoryBudget::new(bytes / 2),
+impl RequestMemory {
+    fn new(decoded: u64, answers: u64) -> RequestMemory {
+        RequestMemory {
+            decoded: MemoryBudget::new(decoded),
+            bytes: MemoryBudget::new(answers),
+            cold_bytes: MemoryBudget::new(answers),
             cold_fetches: MemoryBudget::new(COLD_FETCHES_MAX),
         }
     }
@@ -60,7 +68,7 @@ impl Admission {
         Admission {
             frames: MemoryBudget::new(config.frames_bytes),
             reserve: MemoryBudget::new(config.reserve_bytes),
-            answers: AnswerMemory::new(config.answers_bytes),
+            requests: RequestMemory::new(config.decoded_bytes, config.answers_bytes),
         }
     }
 
@@ -83,8 +91,8 @@ impl Admission {
         &self.frames
     }
 
-    pub fn answers(&self) -> &AnswerMemory {
-        &self.answers
+    pub fn requests(&self) -> &RequestMemory {
+        &self.requests
     }
 }
 
@@ -100,6 +108,7 @@ mod tests {
     async fn a_full_budget_holds_back_produce_and_fetch_but_no_heartbeat() {
         let admission = Admission::new(AdmissionConfig {
             frames_bytes: 1000,
+            decoded_bytes: 1000,
             answers_bytes: 1000,
             reserve_bytes: 1000,
         });

@@ -1,6 +1,5 @@
 //! Frames over an in-memory pipe: what is read, when memory is taken, what ends a connection.
 
-
 use std::{sync::Arc, task::Poll, time::Duration};
 
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -46,6 +45,7 @@ fn pipe(frames_bytes: u64) -> Pipe {
         far,
         admission: Admission::new(AdmissionConfig {
             frames_bytes,
+            decoded_bytes: 1000,
             answers_bytes: 1000,
             reserve_bytes: 1000,
         }),

@@ -13,7 +13,7 @@ mod peer;
 mod session;
 mod write;
 
-pub use admission::{Admission, AdmissionConfig, AnswerMemory};
+pub use admission::{Admission, AdmissionConfig, RequestMemory};
 pub use connection::ConnectionLimits;
 pub use frame::{Frame, FrameKey};
 pub use listener::{BoundListener, ListenerContext, OpenConnections, serve};

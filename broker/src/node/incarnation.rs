@@ -204,11 +204,11 @@ impl NodeParts {
             ..
         } = logs.clone();
         let broker = Arc::new(Broker {
-            cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 8),
+            cold: ColdReader::new(self.store.clone(), table, self.config.memory_bytes / 64 * 6),
             fetch_sessions: FetchSessions::new(
                 env.clone(),
                 self.config.fetch.sessions_max,
-                self.config.memory_bytes / 32,
+                self.config.memory_bytes / 64,
             ),
             producer_ids: ProducerIds::new(metadata.clone(), incarnation),
             topics: Topics::new(registry.clone(), self.config.topic_defaults.clone()),

@@ -416,7 +416,7 @@ async fn bind(
         parts.env.clone(),
         ready,
         who,
-        admission.answers().clone(),
+        admission.requests().clone(),
         &parts.metrics,
     ));
     let open = Arc::new(OpenConnections::new(
@@ -439,13 +439,15 @@ async fn bind(
     Ok(addresses)
 }
 
-/// The network's shares of the memory budget. The others: half of it the tail, an eighth the cache of
-/// cold runs, 1/32 fetch sessions.
+/// The network's shares of the memory budget, in 64ths: 16 + 2 + 3 + 3 + 1. The others: 32 the tail, 6
+/// the cache of cold runs, 1 fetch sessions.
 fn admission_config(memory_bytes: u64) -> AdmissionConfig {
+    let share = memory_bytes / 64;
     AdmissionConfig {
-        frames_bytes: memory_bytes / 4,
-        answers_bytes: memory_bytes / 16,
-        reserve_bytes: memory_bytes / 32,
+        frames_bytes: 16 * share,
+        decoded_bytes: 2 * share,
+        answers_bytes: 3 * share,
+        reserve_bytes: share,
     }
 }
 

@@ -59,6 +59,17 @@ impl Broker {
         std::fs::read_to_string(self.directory.path().join("stderr")).unwrap()
     }
 
+    /// Most memory that the process ever held, in MiB.
+    pub fn resident_max_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib / 1024
+    }
+
     fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

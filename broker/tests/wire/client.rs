@@ -96,6 +96,19 @@ impl Client {
         }
     }
 
+    /// The broker closes the connection in the end, whatever it sends before.
+    pub fn expect_end(&mut self) {
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Err(error) => panic!("the connection is still open: {error}"),
+            }
+        }
+    }
+
     /// Creates a topic with settings of its own, and returns its id.
     pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
         use weir_protocol::messages::create_topics_request::CreatableTopicConfig;

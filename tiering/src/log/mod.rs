@@ -24,6 +24,7 @@ pub use partition::{
 pub use producer_state::{
     BATCHES_MAX, ProducedBatch, ProducerEntry, Producers, SequenceError, Sequenced, next_sequence,
 };
+pub use read::InMemory;
 pub use registry::Registry;
 pub use run_index::{RUN_BYTES, Run, RunIndex, WalIndex};
 pub use tail::TailBatch;

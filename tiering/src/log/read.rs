@@ -20,6 +20,15 @@ enum Source {
     Store(Vec<(Run, LeaderEpoch)>),
 }
 
+/// What a read gets without the store.
+pub enum InMemory {
+    Batches(Batches),
+    /// The store must be asked; the runs that it would read have `bytes` bytes.
+    Stored {
+        bytes: usize,
+    },
+}
+
 impl PartitionLog {
     /// Whole batches from the one that holds `from` up to the high watermark, at most `bytes_max`
     /// bytes; with `one_at_least`, one batch even when it is larger. Empty at the high watermark.
@@ -44,16 +53,18 @@ impl PartitionLog {
         }
     }
 
-    /// As [`PartitionLog::read`], without waiting: `None` when the store must be asked.
+    /// As [`PartitionLog::read`], without waiting.
     pub fn read_in_memory(
         &self,
         from: Offset,
         bytes_max: usize,
         one_at_least: bool,
-    ) -> Result<Option<Batches>, ReadError> {
+    ) -> Result<InMemory, ReadError> {
         match self.source(from, bytes_max, one_at_least)? {
-            Source::Memory(batches) => Ok(Some(batches)),
-            Source::Store(_) => Ok(None),
+            Source::Memory(batches) => Ok(InMemory::Batches(batches)),
+            Source::Store(runs) => Ok(InMemory::Stored {
+                bytes: runs.iter().map(|run| run.len as usize).sum(),
+            }),
         }
     }
 
