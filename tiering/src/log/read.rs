@@ -63,7 +63,7 @@ impl PartitionLog {
         match self.source(from, bytes_max, one_at_least)? {
             Source::Memory(batches) => Ok(InMemory::Batches(batches)),
             Source::Store(runs) => Ok(InMemory::Stored {
-                bytes: runs.iter().map(|run| run.len as usize).sum(),
+                bytes: runs.iter().map(|(run, _)| run.len as usize).sum(),
             }),
         }
     }
