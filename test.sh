@@ -135,11 +135,6 @@ run_suite() {
     summary+=("$(printf '%-12s %5d s   %5d passed   %d failed' "$name" $((SECONDS - began)) "$ok" "$bad")")
 }
 
-# Both builds that the later suites need; the second adds the programs to what the first compiled.
-build() {
-    cargo test --profile "$PROFILE" --workspace --no-run
-    cargo build --profile "$PROFILE" --workspace
-}
 # The long forms are tests that are ignored otherwise. So are the writers of golden files.
 unit_full() {
     local status=0
@@ -147,7 +142,7 @@ unit_full() {
     cargo test --profile "$PROFILE" --workspace --no-fail-fast -- --ignored --skip golden || status=$?
     return "$status"
 }
-export -f build unit_full
+export -f unit_full
 export PROFILE
 
 # In a function, so that an edit of this file cannot change a run.
@@ -156,7 +151,8 @@ main() {
     mkdir -p "$LOGS"
     run_suite fmt 60 cargo fmt --all --check
     run_suite clippy 1200 cargo clippy --profile "$PROFILE" --workspace --all-targets -- -D warnings
-    run_suite build 1200 bash -euc build
+    # Programs and tests at once: the same features of all crates, so nothing is compiled again.
+    run_suite build 1200 cargo build --profile "$PROFILE" --workspace --bins --tests
     if $full; then
         run_suite unit 5400 bash -euc unit_full
     else

@@ -1,6 +1,7 @@
 //! Servers as processes, time limits, temporary directories, and suites of named cases.
 
 pub mod broker;
+pub mod files;
 pub mod kafka;
 pub mod maven;
 pub mod ports;

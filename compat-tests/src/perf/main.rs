@@ -39,7 +39,7 @@ struct Cli {
     /// The weir binary; default: `cargo build --release -p weir`.
     #[arg(long)]
     weir: Option<PathBuf>,
-    /// Where the stores are made (about 40 GB); default: the system's temporary folder.
+    /// Where the stores are made (about 15 GB); default: the system's temporary folder.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Where the page is written; default: docs/PERFORMANCE.md when all rows are measured at length.

@@ -12,6 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 use weir_compat_tests::harness::{
+    files,
     kafka::Kafka,
     ports::free_port,
     time,
@@ -92,7 +93,7 @@ impl State {
         let mut weir = Weir::start(options.clone(), dir.path())?;
         write_singly(lab, &options.address(), lab.plan.objects)?;
         weir.kill();
-        let objects = count_files(&live.join("wal")).map_err(text)?;
+        let objects = files::count(&live.join("wal")).map_err(text)?;
         if objects < lab.plan.objects {
             return Err(format!(
                 "{} writes made only {objects} WAL objects",
@@ -109,7 +110,7 @@ impl State {
     }
 
     fn start_kafka(&self, lab: &Lab) -> Result<f64, String> {
-        let live = self.restore(copy_file)?;
+        let live = self.restore(files::copy)?;
         rustix::fs::sync();
         let started = time::now();
         let mut process = Kafka::launch(&lab.java, &live)?;
@@ -136,7 +137,7 @@ impl State {
         if live.exists() {
             fs::remove_dir_all(&live).map_err(text)?;
         }
-        copy_tree(&self.dir.path().join("state"), &live, &copy).map_err(text)?;
+        files::copy_tree(&self.dir.path().join("state"), &live, &copy).map_err(text)?;
         Ok(live)
     }
 }
@@ -159,47 +160,6 @@ fn write_singly(lab: &Lab, address: &str, count: usize) -> Result<(), String> {
         }
     }
     println!("  {count} writes took {:.0?}", began.elapsed());
-    Ok(())
-}
-
-fn count_files(dir: &Path) -> io::Result<usize> {
-    let mut count = 0;
-    let mut pending = vec![dir.to_owned()];
-    while let Some(dir) = pending.pop() {
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                pending.push(entry.path());
-            } else {
-                count += 1;
-            }
-        }
-    }
-    Ok(count)
-}
-
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    fs::copy(from, to).map(|_| ())
-}
-
-fn copy_tree(
-    from: &Path,
-    to: &Path,
-    copy: &impl Fn(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut pending = vec![(from.to_owned(), to.to_owned())];
-    while let Some((from, to)) = pending.pop() {
-        fs::create_dir_all(&to)?;
-        for entry in fs::read_dir(&from)? {
-            let entry = entry?;
-            let (source, target) = (entry.path(), to.join(entry.file_name()));
-            if entry.file_type()?.is_dir() {
-                pending.push((source, target));
-            } else {
-                copy(&source, &target)?;
-            }
-        }
-    }
     Ok(())
 }
 

@@ -103,8 +103,10 @@ pub fn run(run: &CrashRun) -> Result<Report, String> {
     broker.terminate(Duration::from_secs(30))?;
     Ok(Report {
         summary: format!(
-            "{} kills ({early_kills} of them before the broker was ready), {records} records, {} members",
-            run.kills, seen.members
+            "{} kills ({early_kills} of them before the broker was ready), {records} records, {} members, {} files",
+            run.kills,
+            seen.members,
+            run.place.stored_files().unwrap_or(0)
         ),
         findings,
     })

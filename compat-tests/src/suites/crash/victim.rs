@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::{
+    files,
     kafka::Kafka,
     maven::JavaSetup,
     ports::free_port,
@@ -46,6 +47,14 @@ impl Place {
             Place::Weir { options, .. } => options.address(),
             Place::Kafka { port, .. } => format!("127.0.0.1:{port}"),
         }
+    }
+
+    /// Files in its store, `None` where that says nothing.
+    pub fn stored_files(&self) -> Option<usize> {
+        let Place::Weir { options, .. } = self else {
+            return None;
+        };
+        files::count(Path::new(&options.store)).ok()
     }
 
     /// Starts it and waits until it is ready.
