@@ -1,7 +1,5 @@
 //! Frames over an in-memory pipe: what is read, when memory is taken, what ends a connection.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
 use std::{sync::Arc, task::Poll, time::Duration};
 
 use tokio::io::{AsyncWriteExt, DuplexStream};
