@@ -405,13 +405,7 @@ async fn bind(
         start_ms: parts.start_ms,
     };
     let connection = &parts.config.connection;
-    let admission = Admission::new(admission_config(parts.config.memory_bytes));
-    if admission.frame_len_max() < connection.request_bytes_max as usize {
-        tracing::warn!(
-            bytes_max = admission.frame_len_max(),
-            "requests are limited to a quarter of weir.memory.bytes, which is less than socket.request.max.bytes"
-        );
-    }
+    let admission = admission(parts);
     let dispatch = Arc::new(Dispatch::new(
         parts.env.clone(),
         ready,
@@ -437,6 +431,20 @@ async fn bind(
         addresses.push(endpoint);
     }
     Ok(addresses)
+}
+
+fn admission(parts: &NodeParts) -> Admission {
+    let admission = Admission::new(admission_config(parts.config.memory_bytes));
+    let bytes_max = admission.frame_len_max();
+    if bytes_max < parts.config.connection.request_bytes_max as usize {
+        tracing::info!(
+            bytes_max,
+            "a quarter of weir.memory.bytes limits requests more than socket.request.max.bytes"
+        );
+    }
+    let gauge = parts.metrics.memory.requests_bytes.clone();
+    admission.spawn_gauge(&parts.env, gauge);
+    admission
 }
 
 /// The network's shares of the memory budget, in 64ths: 16 + 2 + 3 + 3 + 1. The others: 32 the tail, 6
