@@ -117,6 +117,10 @@ impl Dispatch {
         }
         let meter = Meter::new(Some(metrics.clone()), frame.arrived);
         let broker = self.ready().await?;
+        // Committed data may be read from an owner that does not know yet that it is one no more.
+        if !matches!(key, ApiKey::Fetch | ApiKey::ApiVersions) && !broker.still_owns().await {
+            return Err(RequestError::Replaced);
+        }
         let limit = decoded_max(key, frame.bytes.len()).min(self.memory.decoded.capacity());
         let mut reader = Reader::with_memory_limit(frame.bytes, limit);
         let header = RequestHeader::decode(&mut reader)?;
@@ -149,6 +153,10 @@ impl Dispatch {
     }
 
     fn who(&self, frame: &Frame) -> Answering {
+        if let Some(broker) = self.broker.borrow().as_ref() {
+            // Whoever asks may be about to take over, or has done so.
+            broker.look_for_successor();
+        }
         let correlation_id = who::correlation_id(&frame.bytes).unwrap_or_default();
         let outgoing = Outgoing {
             chunks: self.who.encode(correlation_id),

@@ -119,6 +119,8 @@ pub enum RequestError {
     NotReady,
     #[error("{api} version {version} is not served")]
     Version { api: &'static str, version: i16 },
+    #[error("this incarnation of the broker is over")]
+    Replaced,
     #[error("{0}")]
     Decode(#[from] DecodeError),
     #[error("{0}")]

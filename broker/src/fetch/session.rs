@@ -120,6 +120,13 @@ impl FetchSession {
         carried
     }
 
+    /// Notes what a full answer tells. As in Kafka, only incremental answers change the order.
+    pub fn remember(&mut self, wanted: &[FetchPartition], outcomes: &[PartitionOutcome]) {
+        for (partition, outcome) in wanted.iter().zip(outcomes) {
+            self.tell_one(&partition.key, outcome);
+        }
+    }
+
     fn tell_one(&mut self, key: &PartitionKey, outcome: &PartitionOutcome) -> bool {
         let Some((_, cached)) = self.partitions.get_mut(key) else {
             return true;

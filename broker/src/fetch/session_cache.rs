@@ -179,7 +179,7 @@ impl FetchSessions {
                 by_topic_id,
                 mut session,
             } => {
-                session.tell(&context.partitions, outcomes);
+                session.remember(&context.partitions, outcomes);
                 (self.create(session, by_topic_id), everything)
             }
             Kind::Incremental { id, session } => {

@@ -8,13 +8,20 @@
 //! Nobody waits for an earlier one, or for more of the same, while holding a later one; so waiting
 //! ends.
 
+use std::time::Duration;
+
+use metrics::Gauge;
 use weir_protocol::api_key::ApiKey;
-use weir_tiering::budget::{MemoryBudget, Permit};
+use weir_tiering::{
+    budget::{MemoryBudget, Permit},
+    env::{Env, TaskKind},
+};
 
 use super::frame::FrameKey;
 
 /// Frames up to this size may use the reserve.
 const SMALL_FRAME_MAX: usize = 64 * 1024;
+const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Fetches that read from the store at a time.
 const COLD_FETCHES_MAX: u64 = 16;
 
@@ -85,6 +92,23 @@ impl Admission {
         } else {
             self.reserve.acquire(len).await
         }
+    }
+
+    /// Shows every few seconds how many bytes of frames are taken, until the process stops.
+    pub fn spawn_gauge(&self, env: &Env, gauge: Gauge) {
+        let (frames, reserve, task_env) = (self.frames.clone(), self.reserve.clone(), env.clone());
+        env.tasks.spawn(TaskKind::Sweep, async move {
+            let taken = |pool: &MemoryBudget| pool.capacity() - pool.available();
+            let mut stopping = std::pin::pin!(task_env.tasks.stopping());
+            loop {
+                gauge.set((taken(&frames) + taken(&reserve)) as f64);
+                tokio::select! {
+                    biased;
+                    () = &mut stopping => return,
+                    () = task_env.clock.sleep(GAUGE_INTERVAL) => {}
+                }
+            }
+        });
     }
 
     pub fn frames(&self) -> &MemoryBudget {

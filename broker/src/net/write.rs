@@ -14,6 +14,9 @@ const SLICES_MAX: usize = 1024;
 /// A reader may be as slow as this on the whole of an answer, in bytes per second, and no slower.
 const SLOWEST_READER: u64 = 8 * 1024;
 
+/// Answers up to this many bytes have one time limit as a whole.
+const ONE_TIMER_MAX: usize = 64 * 1024;
+
 /// Writes all of `chunks`. A reader that accepts no byte for `limits.write`, or is slower than
 /// [`SLOWEST_READER`] beyond that, is given up.
 pub async fn write_all<W: AsyncWrite + Unpin>(
@@ -24,7 +27,9 @@ pub async fn write_all<W: AsyncWrite + Unpin>(
 ) -> std::io::Result<()> {
     let len: usize = chunks.iter().map(Bytes::len).sum();
     let limit = limits.write + Duration::from_secs(len as u64 / SLOWEST_READER);
-    let written = env.timeout(limit, write_chunks(stream, env, limits, chunks));
+    // One timer is enough for an answer that is mostly one write.
+    let each = (len > ONE_TIMER_MAX).then_some(limits.write);
+    let written = env.timeout(limit, write_chunks(stream, env, each, chunks));
     written.await.map_err(|_| too_slow())?
 }
 
@@ -35,17 +40,18 @@ fn too_slow() -> std::io::Error {
 async fn write_chunks<W: AsyncWrite + Unpin>(
     stream: &mut W,
     env: &Env,
-    limits: &ConnectionLimits,
+    each: Option<Duration>,
     mut chunks: Vec<Bytes>,
 ) -> std::io::Result<()> {
     let mut first = 0;
     while first < chunks.len() {
         let end = chunks.len().min(first + SLICES_MAX);
         let slices: Vec<IoSlice<'_>> = chunks[first..end].iter().map(|c| IoSlice::new(c)).collect();
-        let written = env
-            .timeout(limits.write, stream.write_vectored(&slices))
-            .await
-            .map_err(|_| too_slow())??;
+        let write = stream.write_vectored(&slices);
+        let written = match each {
+            Some(limit) => env.timeout(limit, write).await.map_err(|_| too_slow())??,
+            None => write.await?,
+        };
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());
         }

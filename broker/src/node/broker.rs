@@ -1,10 +1,16 @@
 //! What every handler of one incarnation shares.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use weir_protocol::types::Uuid;
 use weir_tiering::{
-    env::Env,
+    env::{Env, TaskKind},
     ids::{ClusterId, Incarnation, ProcessId},
     log::{ColdReader, Registry},
     metadata::{Image, MetadataLog},
@@ -52,7 +58,12 @@ pub struct Broker {
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     pub(super) topics: Topics,
+    /// When [`Broker::still_owns`] looked last; boot time, milliseconds.
+    pub(super) looked_ms: AtomicU64,
 }
+
+/// How long a look at the metadata log may take before the store counts as away.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 impl Broker {
     /// The newest committed metadata.
@@ -63,6 +74,37 @@ impl Broker {
     /// The topics of the newest committed metadata.
     pub fn topics(&self) -> Arc<TopicTable> {
         self.topics.at(&self.metadata.load())
+    }
+
+    /// Whether this incarnation still owns what it serves, as far as half a session ago (design §6): looks
+    /// at the next metadata slot when the last look is older. A store that does not answer counts as yes.
+    pub async fn still_owns(&self) -> bool {
+        let half_session = self.config.session_timeout / 2;
+        let now = self.env.clock.boot();
+        let looked = Duration::from_millis(self.looked_ms.load(Ordering::Relaxed));
+        if now.saturating_sub(looked) < half_session {
+            return true;
+        }
+        let owns = self
+            .metadata
+            .check_controller(half_session, LOOK_LIMIT)
+            .await;
+        if owns.is_ok() {
+            let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            self.looked_ms.store(now_ms, Ordering::Relaxed);
+        }
+        owns.is_ok()
+    }
+
+    /// Finds out in the background whether a newer incarnation took over; if so, this one ends.
+    pub fn look_for_successor(self: &Arc<Self>) {
+        let broker = self.clone();
+        self.env.tasks.spawn(TaskKind::Sweep, async move {
+            let _ = broker
+                .metadata
+                .check_controller(Duration::ZERO, LOOK_LIMIT)
+                .await;
+        });
     }
 
     /// Kafka's `node.id`.

@@ -57,13 +57,11 @@ async fn busy(env: &Env, me: &Me<'_>, listener: &Listener) -> StartError {
         host => host,
     };
     match ask(env, host, listener.bind.port).await {
-        Asked::Answered(who) if who.cluster == me.cluster && who.node_id == me.node_id => {
-            StartError::InUse {
-                node_id: me.node_id,
-                host: who.host,
-                start_ms: who.start_ms,
-            }
-        }
+        Asked::Answered(who) if me.is_other_run(&who) => StartError::InUse {
+            node_id: me.node_id,
+            host: who.host,
+            start_ms: who.start_ms,
+        },
         _ => StartError::PortInUse {
             address: listener.bind.to_string(),
         },

@@ -3,7 +3,7 @@
 //! Owns: whether this process may start, registration, what a serving incarnation consists of. Does
 //! not own: the order of takeover, recovery and clean stop (`weir_tiering::incarnation`).
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use weir_tiering::{
     env::Env,
@@ -225,6 +225,7 @@ impl NodeParts {
             metrics: self.metrics.clone(),
             recovered_objects: recovery.objects,
             endpoints: endpoints.to_vec(),
+            looked_ms: AtomicU64::new(0),
         });
         let running = Running { broker, logs };
         tasks::start(&running);

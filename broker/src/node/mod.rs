@@ -12,6 +12,7 @@ mod predecessor;
 mod producer_ids;
 mod recovery;
 mod run;
+mod serving;
 mod space;
 mod tasks;
 #[cfg(test)]

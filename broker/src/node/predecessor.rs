@@ -19,7 +19,7 @@ use weir_tiering::{
 use super::{
     identity::HostIdentity,
     run::StartError,
-    who::{Asked, ask},
+    who::{Asked, WhoAnswer, ask},
 };
 
 /// Who asks.
@@ -30,6 +30,13 @@ pub struct Me<'a> {
     pub host: &'a HostIdentity,
     /// `broker.session.timeout.ms` of the design: how long a silent predecessor is watched.
     pub session: Duration,
+}
+
+impl Me<'_> {
+    /// Whether the answer comes from another process that runs this node.
+    pub fn is_other_run(&self, who: &WhoAnswer) -> bool {
+        who.cluster == self.cluster && who.node_id == self.node_id && who.process != self.process
+    }
 }
 
 /// The newest incarnation of this node id, when it did not end its log itself and is another process.
@@ -54,7 +61,7 @@ pub async fn check_dead(
     let registration = &predecessor.registration;
     for endpoint in &registration.endpoints {
         match ask(env, &endpoint.host, endpoint.port).await {
-            Asked::Answered(who) if who.cluster == me.cluster && who.node_id == me.node_id => {
+            Asked::Answered(who) if me.is_other_run(&who) => {
                 return Err(StartError::InUse {
                     node_id: me.node_id,
                     host: who.host,

@@ -3,7 +3,7 @@
 //! Before the ready line an unusable store, a busy port or a node id in use end the process with a
 //! message that says what to do; after it no store error does.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -15,10 +15,8 @@ use weir_tiering::{
     fenced_log::TakeoverError,
     ids::BrokerId,
     incarnation::IncarnationError,
-    keys,
     metadata::MetadataError,
     store::{
-        DynStore,
         local::{OpenError, OpenMode},
         metrics::MeteredStore,
         retry::{ReadPatience, RetryingStore},
@@ -27,17 +25,14 @@ use weir_tiering::{
 };
 
 use super::{
-    Broker, Endpoint, WhoAnswer, endpoints,
+    Broker, Endpoint,
     identity::HostIdentity,
     incarnation::{NodeParts, Running},
-    space,
+    serving, space,
 };
 use crate::{
-    admin::{self, Readiness},
-    api::Dispatch,
     cli::Exit,
     config::{BrokerConfig, HostPort},
-    net::{self, Admission, AdmissionConfig, ConnectionLimits, ListenerContext, OpenConnections},
     telemetry::{metrics::Metrics, ready::Ready},
 };
 
@@ -94,6 +89,8 @@ impl StartError {
 
 /// Pause before an incarnation that ended is followed by the next one.
 const REINCARNATE_PAUSE: Duration = Duration::from_millis(500);
+/// How long the last answers of a clean stop may take to leave.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Threads for file operations; each put or read takes one for its time.
 const BLOCKING_THREADS_MAX: usize = 64;
 
@@ -160,7 +157,7 @@ impl StopSignals {
 struct Node {
     parts: NodeParts,
     endpoints: Vec<Endpoint>,
-    broker: Arc<watch::Sender<Option<Arc<Broker>>>>,
+    broker: watch::Sender<Option<Arc<Broker>>>,
     running: Running,
 }
 
@@ -168,8 +165,6 @@ impl Node {
     async fn start(env: Env, config: BrokerConfig, started: Duration) -> Result<Node, StartError> {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new());
-        metrics.install();
-        metrics.spawn_upkeep(&env);
         metrics.install();
         let process = env.new_process_id();
         let mode = if config.store_create {
@@ -197,14 +192,16 @@ impl Node {
         };
         let replayed = parts.look(!parts.config.take_over).await?;
         let (broker, ready) = watch::channel(None);
-        let broker = Arc::new(broker);
-        let (endpoints, replayed_running) = if parts.config.take_over {
+        let (endpoints, running) = if parts.config.take_over {
             // The one that is being replaced holds the ports until it learns that it is fenced.
-            let advertised = advertised(&parts.config);
-            let running = parts.incarnate(replayed, &advertised).await?;
-            (bind_patiently(&parts, ready).await?, running)
+            let running = parts
+                .incarnate(replayed, &serving::advertised(&parts.config))
+                .await?;
+            let sockets = serving::bind_patiently(&parts).await?;
+            (serving::serve(&parts, sockets, ready)?, running)
         } else {
-            let endpoints = bind(&parts, ready).await?;
+            let sockets = serving::bind(&parts).await?;
+            let endpoints = serving::serve(&parts, sockets, ready)?;
             let running = parts.incarnate(replayed, &endpoints).await?;
             (endpoints, running)
         };
@@ -212,38 +209,11 @@ impl Node {
             parts,
             endpoints,
             broker,
-            running: replayed_running,
+            running,
         };
-        node.serve_admin().await?;
         node.broker.send_replace(Some(node.running.broker.clone()));
         node.announce(&open.location, opened.created, started);
         Ok(node)
-    }
-
-    async fn serve_admin(&self) -> Result<(), StartError> {
-        let address = &self.parts.config.admin;
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => StartError::PortInUse {
-                address: address.to_string(),
-            },
-            _ => StartError::Bind {
-                address: address.to_string(),
-                error: error.to_string(),
-            },
-        };
-        let socket = admin::bind(address).await.map_err(failed)?;
-        let readiness = Arc::new(StoreReadiness {
-            store: self.parts.store.clone(),
-            broker: self.broker.subscribe(),
-        });
-        admin::serve(
-            socket,
-            &self.parts.env,
-            self.parts.metrics.clone(),
-            readiness,
-        )
-        .map_err(failed)?;
-        Ok(())
     }
 
     fn announce(&self, location: &str, created: bool, started: Duration) {
@@ -343,13 +313,12 @@ impl Node {
         let env = &self.parts.env;
         let limit = self.parts.config.shutdown_timeout;
         env.tasks.stop();
-        let close = async {
-            let closed = self.running.close().await;
-            env.tasks.ended().await;
-            closed
-        };
-        match env.timeout(limit, close).await {
-            Ok(Ok(())) => Exit::Clean,
+        match env.timeout(limit, self.running.close()).await {
+            Ok(Ok(())) => {
+                // The log is closed. A client that does not take its last answers does not change that.
+                let _ = env.timeout(LAST_ANSWERS, env.tasks.ended()).await;
+                Exit::Clean
+            }
             Ok(Err(error)) => report(&error),
             Err(_) => {
                 tracing::error!(
@@ -359,138 +328,5 @@ impl Node {
                 Exit::Failed
             }
         }
-    }
-}
-
-/// The addresses as configured, for `--take-over`, which registers before it binds.
-fn advertised(config: &BrokerConfig) -> Vec<Endpoint> {
-    let endpoint = |listener: &crate::config::Listener| Endpoint {
-        listener: Arc::from(listener.name.as_str()),
-        host: listener.advertised.host.clone(),
-        port: listener.advertised.port,
-    };
-    config.listeners.bind.iter().map(endpoint).collect()
-}
-
-/// Binds, retrying busy ports for one session.
-async fn bind_patiently(
-    parts: &NodeParts,
-    ready: watch::Receiver<Option<Arc<Broker>>>,
-) -> Result<Vec<Endpoint>, StartError> {
-    let until = parts.env.clock.boot() + parts.config.session_timeout;
-    loop {
-        match bind(parts, ready.clone()).await {
-            Err(StartError::PortInUse { .. } | StartError::InUse { .. })
-                if parts.env.clock.boot() < until =>
-            {
-                parts.env.clock.sleep(Duration::from_millis(200)).await;
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Binds all listeners and begins to accept; until there is a broker, only "who are you?" is
-/// answered.
-async fn bind(
-    parts: &NodeParts,
-    ready: watch::Receiver<Option<Arc<Broker>>>,
-) -> Result<Vec<Endpoint>, StartError> {
-    let bound = endpoints::bind(&parts.env, &parts.me(), &parts.config.listeners.bind).await?;
-    let who = WhoAnswer {
-        cluster: parts.cluster,
-        node_id: parts.config.node_id,
-        process: parts.process,
-        host: parts.host.name.clone(),
-        start_ms: parts.start_ms,
-    };
-    let connection = &parts.config.connection;
-    let admission = Admission::new(admission_config(parts.config.memory_bytes));
-    if admission.frame_len_max() < connection.request_bytes_max as usize {
-        tracing::warn!(
-            bytes_max = admission.frame_len_max(),
-            "requests are limited to a quarter of weir.memory.bytes, which is less than socket.request.max.bytes"
-        );
-    }
-    let dispatch = Arc::new(Dispatch::new(
-        parts.env.clone(),
-        ready,
-        who,
-        admission.requests().clone(),
-        &parts.metrics,
-    ));
-    let open = Arc::new(OpenConnections::new(
-        connection.connections_max as usize,
-        connection.connections_per_ip_max as usize,
-        connection.connections_per_ip_overrides.clone(),
-    ));
-    let mut addresses = Vec::with_capacity(bound.len());
-    for (endpoint, socket) in bound {
-        let context = listener_context(
-            parts,
-            &endpoint,
-            dispatch.clone(),
-            admission.clone(),
-            open.clone(),
-        );
-        net::serve(socket, Arc::new(context));
-        addresses.push(endpoint);
-    }
-    Ok(addresses)
-}
-
-/// The network's shares of the memory budget, in 64ths: 16 + 2 + 3 + 3 + 1. The others: 32 the tail, 6
-/// the cache of cold runs, 1 fetch sessions.
-fn admission_config(memory_bytes: u64) -> AdmissionConfig {
-    let share = memory_bytes / 64;
-    AdmissionConfig {
-        frames_bytes: 16 * share,
-        decoded_bytes: 2 * share,
-        answers_bytes: 3 * share,
-        reserve_bytes: share,
-    }
-}
-
-fn listener_context(
-    parts: &NodeParts,
-    endpoint: &Endpoint,
-    dispatch: Arc<Dispatch>,
-    admission: Admission,
-    open: Arc<OpenConnections>,
-) -> ListenerContext {
-    let connection = &parts.config.connection;
-    ListenerContext {
-        name: endpoint.listener.clone(),
-        env: parts.env.clone(),
-        dispatch,
-        admission,
-        limits: ConnectionLimits {
-            frame_len_max: connection.request_bytes_max as usize,
-            idle: connection.idle_max,
-            frame: connection.frame_timeout,
-            write: connection.write_timeout,
-            answers_max: connection.requests_max,
-        },
-        open,
-        metrics: parts.metrics.network.clone(),
-    }
-}
-
-/// `/readyz`: there is an incarnation that serves, and the store answers.
-struct StoreReadiness {
-    store: DynStore,
-    broker: watch::Receiver<Option<Arc<Broker>>>,
-}
-
-impl Readiness for StoreReadiness {
-    fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async {
-            if self.broker.borrow().is_none() {
-                return Err("this broker is registering with its cluster".to_owned());
-            }
-            let head = self.store.head(&keys::cluster()).await;
-            head.map(|_| ())
-                .map_err(|error| format!("the store does not answer: {error}"))
-        })
     }
 }

@@ -103,10 +103,6 @@ pub fn produce_batch(
         return Err(no_transactions());
     }
     let bytes = stored_form(topic, &records, &valid, limits.decompressed_cap_bytes)?;
-    let log_append_time_ms = match valid.timestamp_type {
-        TimestampType::LogAppendTime => valid.max_timestamp,
-        TimestampType::CreateTime => -1,
-    };
     let offset_count = valid.header.last_offset_delta as u32 + 1;
     let batch = AppendBatch {
         bytes,
@@ -124,7 +120,10 @@ pub fn produce_batch(
     Ok(ProduceOutcome {
         log: log.clone(),
         appended,
-        log_append_time_ms,
+        log_append_time_ms: match valid.timestamp_type {
+            TimestampType::LogAppendTime => appended.max_timestamp,
+            TimestampType::CreateTime => -1,
+        },
     })
 }
 

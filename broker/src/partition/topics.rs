@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -25,6 +28,8 @@ pub struct Topic {
     registry: Arc<Registry>,
     image: Arc<Image>,
     logs: Vec<OnceLock<Arc<PartitionLog>>>,
+    /// Set before its logs are closed: one that is opened later is closed at once.
+    deleted: AtomicBool,
 }
 
 /// All topics at one position of the metadata log.
@@ -64,8 +69,12 @@ impl Topics {
             return old;
         }
         let table = Arc::new(self.build(&old, image));
-        for gone in old.by_id.keys().filter(|id| !table.by_id.contains_key(*id)) {
-            self.registry.delete_topic(*gone);
+        for (id, topic) in &old.by_id {
+            if table.by_id.contains_key(id) {
+                continue;
+            }
+            topic.deleted.store(true, Ordering::SeqCst);
+            self.registry.delete_topic(*id);
         }
         self.table.store(table.clone());
         table
@@ -100,6 +109,7 @@ impl Topics {
             registry: self.registry.clone(),
             image: image.clone(),
             logs: (0..partitions).map(|_| OnceLock::new()).collect(),
+            deleted: AtomicBool::new(false),
         }
     }
 }
@@ -156,6 +166,9 @@ impl Topic {
                 )
             })
         });
+        if self.deleted.load(Ordering::SeqCst) {
+            log.delete();
+        }
         Some(log.clone())
     }
 

@@ -119,8 +119,8 @@ fn what_is_wrong_with_the_request_is_told_for_each_partition() {
         let request = produce(&topic, vec![(1, batch(1)), (-1, batch(1))]);
         assert_eq!(
             codes(client.call(version, &request)),
-            [unknown; 2],
-            "v{version}"
+            [3, 3],
+            "v{version}: the topic is known, its partitions are not"
         );
         let acks = ProduceRequest {
             acks: 2,

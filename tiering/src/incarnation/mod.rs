@@ -16,6 +16,8 @@
 
 mod open_logs;
 mod take_over;
+#[cfg(test)]
+mod tests;
 
 pub use open_logs::{OpenLogs, Recovery};
 pub use take_over::take_over;
@@ -24,7 +26,9 @@ use crate::{
     env::Env,
     fenced_log::TakeoverError,
     ids::ClusterId,
-    metadata::{Command, CommandOutcome, CommandRejected, MetadataError, MetadataLog},
+    metadata::{
+        Command, CommandOutcome, CommandRejected, MetadataError, MetadataErrorKind, MetadataLog,
+    },
     page::{CheckpointError, RecoverError},
     store::{DynStore, put::Patience},
 };
@@ -62,7 +66,9 @@ impl IncarnationError {
     pub fn is_damage(&self) -> bool {
         match self {
             IncarnationError::Recover(error) => error.is_damage(),
-            IncarnationError::Rejected(CommandRejected::SealedBelowCheckpoint { .. }) => true,
+            IncarnationError::Takeover(TakeoverError::Damaged { .. })
+            | IncarnationError::Rejected(CommandRejected::SealedBelowCheckpoint { .. }) => true,
+            IncarnationError::Metadata(error) => error.kind() == MetadataErrorKind::Damage,
             _ => false,
         }
     }

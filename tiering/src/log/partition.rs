@@ -92,8 +92,10 @@ pub struct Appended {
     pub offset_last: Offset,
     pub log_start: Offset,
     pub slot: Option<Slot>,
-    /// The batch was there already (a retry); the offsets are the original's.
+    /// The batch was there already (a retry); offsets and timestamp are the original's.
     pub duplicate: bool,
+    /// Largest timestamp of the batch, milliseconds.
+    pub max_timestamp: i64,
 }
 
 /// A refused batch; nothing was stored. An answer derived from undurable state waits for `after`.
@@ -218,6 +220,7 @@ impl PartitionLog {
             log_start: state.durable.log_start,
             slot: Some(slot),
             duplicate: false,
+            max_timestamp,
         })
     }
 
@@ -436,6 +439,7 @@ fn duplicate(original: &ProducedBatch, log_start: Offset) -> Appended {
         log_start,
         slot: original.slot,
         duplicate: true,
+        max_timestamp: original.timestamp,
     }
 }
 

@@ -35,7 +35,7 @@ mod damage_tests;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod writer_tests;
 

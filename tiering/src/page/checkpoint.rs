@@ -131,6 +131,7 @@ impl Checkpointer {
             }
             if let Some(group) = self.groups.get_mut(&pg) {
                 group.page = Some(page);
+                group.behind = false;
             }
             for (log, version) in draft.logs {
                 log.paged(version);
@@ -148,9 +149,13 @@ impl Checkpointer {
                 by_group.entry(pg).or_default().push(log);
             }
         }
+        let behind = |pg: &PgId| self.groups.get(pg).is_some_and(|group| group.behind);
+        for pg in self.groups.keys().filter(|pg| behind(pg)) {
+            by_group.entry(*pg).or_default();
+        }
         by_group
             .into_iter()
-            .filter(|(_, logs)| logs.iter().any(|log| log.is_dirty()))
+            .filter(|(pg, logs)| behind(pg) || logs.iter().any(|log| log.is_dirty()))
             .filter_map(|(pg, logs)| {
                 let epoch = image.ownership.get(pg)?.epoch;
                 Some(self.draft(pg, epoch, &logs, committed))

@@ -7,8 +7,12 @@
 //! than the one that the metadata names for their slot, are void. A hole in a partition is damage and
 //! stops the start; it is never papered over.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use weir_protocol::types::{Offset, ProducerId};
 
 use super::convert::{durable_of, produced};
@@ -37,11 +41,18 @@ struct Source {
     epoch: Option<OwnershipEpoch>,
 }
 
+/// Pages read at a time.
+const PAGES_AT_ONCE: usize = 64;
+
 /// One placement group on its way.
 struct Group {
     epoch: OwnershipEpoch,
     page: Option<PageRef>,
     sources: BTreeMap<Incarnation, Vec<Source>>,
+    /// The WALs in which rows of the group were found.
+    with_rows: BTreeSet<Incarnation>,
+    /// Its replay list names earlier WALs, which a new page makes unnecessary.
+    behind: bool,
 }
 
 /// What a checkpoint continues from.
@@ -58,6 +69,8 @@ pub struct RecoveredGroup {
     pub page: Option<PageRef>,
     /// WAL ranges that hold data of the group, without this incarnation's own.
     pub live_wal: Vec<PageRange>,
+    /// Wants a page even without news: its replay list names earlier WALs and would only grow.
+    pub behind: bool,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -121,11 +134,13 @@ pub async fn recover(
         runs: 0,
         failed: None,
     };
-    for (pg, record) in image.ownership.owned_by(owner) {
-        let page = match record.page {
-            Some(reference) => Some(read_group_page(store, &reference).await?),
-            None => None,
-        };
+    let owned: Vec<_> = image.ownership.owned_by(owner).collect();
+    let pages: Vec<Option<Page>> = stream::iter(&owned)
+        .map(|(_, record)| read_group_page(store, record.page))
+        .buffered(PAGES_AT_ONCE)
+        .try_collect()
+        .await?;
+    for ((pg, record), page) in owned.into_iter().zip(pages) {
         rebuild.begin(pg, record.epoch, record.page, page.as_ref());
         for range in record.replay.iter().filter(|range| range.wal != owner) {
             let to = range.to.unwrap_or(range.from);
@@ -135,6 +150,7 @@ pub async fn recover(
                 epoch: Some(range.epoch),
             };
             rebuild.source(pg, range.wal, source);
+            rebuild.is_behind(pg);
         }
     }
     for range in rebuild.ranges() {
@@ -149,12 +165,19 @@ pub async fn recover(
     rebuild.finish()
 }
 
-async fn read_group_page(store: &DynStore, reference: &PageRef) -> Result<Page, RecoverError> {
+async fn read_group_page(
+    store: &DynStore,
+    reference: Option<PageRef>,
+) -> Result<Option<Page>, RecoverError> {
+    let Some(reference) = &reference else {
+        return Ok(None);
+    };
     let object = &reference.object;
     let key = keys::data(object.writer, object.number, keys::DataKind::Checkpoint);
-    read_page(store, &key, reference)
-        .await
-        .map_err(|error| RecoverError::Page(Arc::new(error)))
+    match read_page(store, &key, reference).await {
+        Ok(page) => Ok(Some(page)),
+        Err(error) => Err(RecoverError::Page(Arc::new(error))),
+    }
 }
 
 struct Rebuild<'a> {
@@ -181,6 +204,8 @@ impl Rebuild<'_> {
             epoch,
             page: reference,
             sources: BTreeMap::new(),
+            with_rows: BTreeSet::new(),
+            behind: false,
         };
         self.groups.insert(pg, group);
         let Some(page) = page else { return };
@@ -204,6 +229,12 @@ impl Rebuild<'_> {
             && source.from < source.to
         {
             group.sources.entry(wal).or_default().push(source);
+        }
+    }
+
+    fn is_behind(&mut self, pg: PgId) {
+        if let Some(group) = self.groups.get_mut(&pg) {
+            group.behind = true;
         }
     }
 
@@ -272,6 +303,9 @@ impl Rebuild<'_> {
         };
         log.recover(&run, row.leader_epoch, &producers, beyond_page, self.now_ms)?;
         self.runs += 1;
+        if let Some(group) = self.groups.get_mut(&pg) {
+            group.with_rows.insert(wal);
+        }
         Ok(())
     }
 
@@ -344,7 +378,13 @@ fn recovered_group(group: &Group) -> RecoveredGroup {
     };
     RecoveredGroup {
         page: group.page,
-        live_wal: group.sources.iter().filter_map(range).collect(),
+        live_wal: group
+            .sources
+            .iter()
+            .filter(|(wal, _)| group.with_rows.contains(*wal))
+            .filter_map(range)
+            .collect(),
+        behind: group.behind,
     }
 }
 

@@ -35,5 +35,5 @@ pub(super) const KEYS: &[Key] = &[
     string("security.inter.broker.protocol", "PLAINTEXT")
         .honoured("Security protocol between brokers. Only PLAINTEXT is served by this version."),
     int("socket.request.max.bytes", "104857600").high().at_least(1)
-        .honoured("Largest request. A larger one closes its connection."),
+        .honoured("Largest request. A larger one closes its connection, and so does one that is larger than a quarter of weir.memory.bytes."),
 ];
