@@ -52,11 +52,11 @@ pub async fn bind_patiently(parts: &NodeParts) -> Result<Sockets, StartError> {
 
 /// Binds all listeners and the admin address.
 pub async fn bind(parts: &NodeParts) -> Result<Sockets, StartError> {
-    let address = &parts.config.admin;
-    let admin = admin::bind(address)
+    // Listeners first: a busy one is asked who it is, and an incarnation that was replaced learns of it.
+    let listeners = endpoints::bind(&parts.env, &parts.me(), &parts.config.listeners.bind).await?;
+    let admin = admin::bind(&parts.config.admin)
         .await
         .map_err(|error| admin_failed(parts, &error))?;
-    let listeners = endpoints::bind(&parts.env, &parts.me(), &parts.config.listeners.bind).await?;
     Ok(Sockets { listeners, admin })
 }
 
